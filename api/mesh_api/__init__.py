@@ -1,0 +1,1 @@
+"""HTTP API and UI over the store."""

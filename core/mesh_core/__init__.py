@@ -1,0 +1,1 @@
+"""The ground floor: values and decisions without I/O."""

@@ -1,0 +1,178 @@
+"""Spool segments: how what was recorded is written down between traffic and store. Pure.
+
+1. A segment is a header and frames; every one is length, CRC-32C, then payload.
+2. (recorder run, sequence) names a frame for ever: shipping twice stores once.
+3. A reader never accepts a payload whose checksum does not fit, and reads on as far as it can.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from struct import Struct
+
+import google_crc32c
+import msgspec
+import zstandard
+
+from mesh_core.model import Exchange
+
+MAGIC = b"MESHSEG1"
+_HEAD = Struct(">IIQ")
+"""Length of the payload, CRC-32C of sequence and payload, sequence."""
+MAX_FRAME = 256 * 1024 * 1024
+"""No frame is longer, in bytes: a longer length is damage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One worker process of a recorder, from start to end."""
+
+    run_id: str
+    """32 hex digits."""
+    project: str
+    service: str
+    instance: str
+    recorder: str
+    """Version."""
+    started_at: int
+    """Nanoseconds since the Unix epoch."""
+    key_id: str | None = None
+    """Names the redaction key in use, None where redaction is off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Exchanges that were offered and not recorded."""
+
+    reason: str
+    """`queue_full`, `disk_full`, `capture_error`, `frame_damaged`, `bypass`, …"""
+    count: int
+    started_at: int
+    """Nanoseconds since the Unix epoch."""
+    ended_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One exchange with its bodies, or a gap, under its number."""
+
+    seq: int
+    exchange: Exchange | None = None
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    gap: Gap | None = None
+
+    def __post_init__(self) -> None:
+        if (self.exchange is None) == (self.gap is None):
+            raise ValueError("a frame holds an exchange or a gap, never both")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Damage:
+    """Bytes of a segment that no frame could be read from."""
+
+    offset: int
+    length: int
+    torn: bool
+    """Whether it is the tail of the segment: a write that was cut off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """What could be read of a segment."""
+
+    run: Run
+    frames: tuple[Frame, ...]
+    damage: tuple[Damage, ...] = ()
+
+
+class SegmentUnreadable(ValueError):
+    """The header is damaged, or of a version that this program does not know."""
+
+
+def encode_header(run: Run) -> bytes:
+    """The first bytes of a segment of `run`."""
+    payload = msgspec.msgpack.encode(run)
+    return MAGIC + _framed(0, payload)
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """One frame, compressed and with its checksum."""
+    payload = _compressor().compress(msgspec.msgpack.encode(frame))
+    return _framed(frame.seq, payload)
+
+
+def decode_segment(data: bytes) -> Segment:
+    """Read a segment, passing over what is damaged.
+
+    Raises:
+        SegmentUnreadable: the header cannot be read, so the run is unknown.
+    """
+    if not data.startswith(MAGIC):
+        raise SegmentUnreadable("not a spool segment, or one of a newer version")
+    view = memoryview(data)
+    header = _payload_at(view, len(MAGIC))
+    if header is None:
+        raise SegmentUnreadable("the segment's header is damaged")
+    try:
+        run = msgspec.msgpack.decode(header[1], type=Run)
+    except msgspec.MsgspecError as cause:
+        raise SegmentUnreadable("the segment's header is of an unknown version") from cause
+    frames: list[Frame] = []
+    damage: list[Damage] = []
+    for found in _frames(view, header[2]):
+        (frames if isinstance(found, Frame) else damage).append(found)  # type: ignore[arg-type]  # narrowed by the test
+    return Segment(run=run, frames=tuple(frames), damage=tuple(damage))
+
+
+def _frames(view: memoryview, offset: int) -> Iterator[Frame | Damage]:
+    """Frames from `offset` on; after damage, the next place where a checksum fits."""
+    end = len(view)
+    while offset < end:
+        read = _frame_at(view, offset)
+        if read is not None:
+            frame, offset = read
+            yield frame
+            continue
+        resume = next((at for at in range(offset + 1, end - _HEAD.size) if _frame_at(view, at)), end)
+        yield Damage(offset=offset, length=resume - offset, torn=resume == end)
+        offset = resume
+
+
+def _frame_at(view: memoryview, offset: int) -> tuple[Frame, int] | None:
+    found = _payload_at(view, offset)
+    if found is None:
+        return None
+    seq, payload, following = found
+    try:
+        plain = zstandard.ZstdDecompressor().decompress(payload, max_output_size=MAX_FRAME)
+        frame = msgspec.msgpack.decode(plain, type=Frame)
+    except (zstandard.ZstdError, msgspec.MsgspecError, ValueError):
+        return None
+    return (frame, following) if frame.seq == seq else None
+
+
+def _payload_at(view: memoryview, offset: int) -> tuple[int, memoryview, int] | None:
+    """Sequence, payload and the offset after it, where the checksum fits."""
+    start = offset + _HEAD.size
+    if start > len(view):
+        return None
+    length, checksum, seq = _HEAD.unpack_from(view, offset)
+    if length > MAX_FRAME or start + length > len(view):
+        return None
+    payload = view[start : start + length]
+    if _checksum(seq, bytes(payload)) != checksum:
+        return None
+    return seq, payload, start + length
+
+
+def _framed(seq: int, payload: bytes) -> bytes:
+    return _HEAD.pack(len(payload), _checksum(seq, payload), seq) + payload
+
+
+def _checksum(seq: int, payload: bytes) -> int:
+    return google_crc32c.value(seq.to_bytes(8, "big") + payload)
+
+
+@cache
+def _compressor() -> zstandard.ZstdCompressor:
+    return zstandard.ZstdCompressor(level=1, write_content_size=True)

@@ -1,0 +1,1 @@
+"""Baselines, missing calls, stitching: what the store says about the traffic."""

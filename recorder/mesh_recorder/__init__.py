@@ -1,0 +1,1 @@
+"""The sidecar: traffic in, spool and store out."""

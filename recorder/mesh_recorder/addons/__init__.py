@@ -1,0 +1,1 @@
+"""mitmproxy addons of the sidecar, one concern each."""

@@ -1,0 +1,1 @@
+"""Find, show, compare and replay what was recorded."""

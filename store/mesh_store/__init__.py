@@ -1,0 +1,1 @@
+"""The store: SQLite or Postgres, and the bodies in it."""
