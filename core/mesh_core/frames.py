@@ -170,7 +170,8 @@ def _framed(seq: int, payload: bytes) -> bytes:
 
 
 def _checksum(seq: int, payload: bytes) -> int:
-    return google_crc32c.value(seq.to_bytes(8, "big") + payload)
+    checksum: int = google_crc32c.value(seq.to_bytes(8, "big") + payload)
+    return checksum
 
 
 @cache
