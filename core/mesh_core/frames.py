@@ -170,10 +170,10 @@ def _framed(seq: int, payload: bytes) -> bytes:
 
 
 def _checksum(seq: int, payload: bytes) -> int:
-    checksum: int = google_crc32c.value(seq.to_bytes(8, "big") + payload)
+    checksum: int = google_crc32c.extend(google_crc32c.value(seq.to_bytes(8, "big")), payload)
     return checksum
 
 
-@cache
+@cache  # one thread writes a spool, and only it encodes
 def _compressor() -> zstandard.ZstdCompressor:
     return zstandard.ZstdCompressor(level=1, write_content_size=True)
