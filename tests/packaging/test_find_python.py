@@ -29,7 +29,7 @@ def test_a_shim_that_fails_is_passed_over(tmp_path: Path) -> None:
     program(tmp_path / "shims", "python3.14", "echo 'python3.14: command not found' >&2; exit 127")
     good = program(tmp_path / "later", "python3.12", f'exec {sys.executable} "$@"')
 
-    found = find(tmp_path, path=f"{tmp_path}/shims:{tmp_path}/later:/usr/bin:/bin")
+    found = find(tmp_path, path=f"{tmp_path}/shims:{tmp_path}/later:{without_python(tmp_path)}")
 
     assert found.stdout.strip() == str(good)
 
