@@ -1,0 +1,205 @@
+"""From traffic to spool: what the event loop hands over is finished, redacted and written by a thread.
+
+1. `offer` is all that traffic ever waits for: a sum, a comparison, an append.
+2. When something has to give, it is the recording; each drop is counted by its reason.
+3. offered = waiting + spooled + stored + dropped + gap.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from mesh_core.frames import Run
+from mesh_core.model import Bodies, Exchange
+from mesh_recorder.counters import Counters
+from mesh_recorder.journal import Journal
+from mesh_recorder.ship import Shipper, Sink
+
+logger = logging.getLogger(__name__)
+
+BATCH_WAIT = 0.02
+"""Seconds that the writer lets exchanges gather, so that it wakes seldom."""
+SLICE = 32
+"""Exchanges written before the writer lets others run."""
+SPOOL_CAP = 1024**3
+"""Bytes that a spool may take."""
+DAMAGED = "frame_damaged"
+
+
+class Held(Protocol):
+    """What traffic hands over."""
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that it keeps; the same each time it is asked."""
+        ...
+
+
+class Pipeline[Captured: Held]:
+    """Takes captured exchanges off the event loop, and brings them to spool and store."""
+
+    def __init__(
+        self,
+        *,
+        finish: Callable[[Captured], tuple[Exchange, Bodies]],
+        redact: Callable[[Exchange, Bodies], tuple[Exchange, Bodies]],
+        run: Run,
+        spool_dir: Path,
+        open_sink: Callable[[], Sink] | None = None,
+        budget: int = 64 * 1024 * 1024,
+        cap: int = SPOOL_CAP,
+    ) -> None:
+        """Make a pipeline; nothing runs and no file is touched before `start`.
+
+        Args:
+            finish: makes the exchange and its bodies by hash; called in the writer's thread.
+            redact: hides what must not reach a disk; called right after.
+            run: names this run of the recorder in every segment.
+            spool_dir: where segments wait.
+            open_sink: opens the store; None leaves everything in the spool.
+            budget: bytes that may wait for the writer.
+            cap: bytes that the spool may take.
+        """
+        self._finish = finish
+        self._redact = redact
+        self._budget = budget
+        self._shipper = Shipper(open_sink, lost=self._damaged) if open_sink else None
+        self._journal = Journal(run=run, folder=spool_dir, cap=cap, shipper=self._shipper)
+        self._queue: deque[Captured] = deque()
+        self._reports: deque[tuple[str, int, int]] = deque()
+        self._wake = threading.Event()
+        self._asleep = False
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="mesh-writer", daemon=True)
+        # Each is written by one thread alone, the first two by the event loop, so that none needs a lock.
+        self._offered = 0
+        self._taken = 0
+        self._released = 0
+
+    def offer(self, captured: Captured) -> None:
+        """Hand over one exchange that ended; never blocks, never raises."""
+        self._offered += 1
+        held = captured.held
+        if self._taken - self._released + held > self._budget:
+            self._reports.append(("queue_full", 1, time.time_ns()))
+            return
+        self._taken += held
+        self._queue.append(captured)
+        if self._asleep:
+            self._wake.set()
+
+    def lost(self, reason: str, count: int = 1) -> None:
+        """Count exchanges that ended and could not be captured; never blocks, never raises."""
+        self._offered += count
+        self._reports.append((reason, count, time.time_ns()))
+
+    def start(self) -> None:
+        """Begin to write, and to ship."""
+        self._thread.start()
+        if self._shipper is not None:
+            self._shipper.start()
+
+    def drain(self, timeout: float) -> Counters:
+        """Write and ship what there is, for at most `timeout` seconds; the final account.
+
+        What is not shipped by then stays in the spool for the next start.
+        """
+        until = time.monotonic() + timeout
+        self._ending.set()
+        self._wake.set()
+        self._thread.join(timeout)
+        if self._shipper is not None and not self._thread.is_alive():
+            self._shipper.drain(max(0.0, until - time.monotonic()))
+        return self.counters()
+
+    def counters(self) -> Counters:
+        """The account at this moment; exact once the pipeline is drained."""
+        journal, shipper = self._journal, self._shipper
+        stored, gap = (shipper.stored, shipper.damaged) if shipper else (0, 0)
+        dropped = dict(journal.dropped)
+        for reason, count, _ in list(self._reports):
+            if reason != DAMAGED:
+                dropped[reason] = dropped.get(reason, 0) + count
+        return Counters(
+            offered=self._offered,
+            waiting=self._offered - journal.written - sum(dropped.values()),
+            spooled=journal.written - stored - gap,
+            stored=stored,
+            failures=journal.failures,
+            dropped=dropped,
+            gap=gap,
+            resumed=shipper.resumed if shipper else 0,
+        )
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where segments wait: the folder asked for, or one beside it if that was taken."""
+        return self._journal.folder
+
+    @property
+    def store_away(self) -> str | None:
+        """Why the store takes nothing at the moment; None while it does."""
+        return self._shipper.away if self._shipper else None
+
+    def _work(self) -> None:
+        """The writer's thread."""
+        self._journal.open()
+        while self._queue or not self._ending.is_set():
+            self._write_slice()
+            self._note_reports()
+            self._journal.upkeep()
+            self._rest()
+        self._note_reports()
+        self._journal.close()
+
+    def _rest(self) -> None:
+        """Wait: a moment where more is to do, longer where nothing is."""
+        if self._ending.is_set():
+            return
+        if self._queue:
+            # Written in slices, so that the event loop never waits long for the interpreter.
+            self._wake.wait(0.0005)
+            return
+        self._wake.clear()
+        self._asleep = True
+        if not self._queue and not self._ending.is_set():
+            self._wake.wait(0.05 if self._journal.unfinished else 1.0)
+        self._asleep = False
+        if self._queue:
+            self._ending.wait(BATCH_WAIT)
+
+    def _write_slice(self) -> None:
+        for _ in range(min(SLICE, len(self._queue))):
+            captured = self._queue.popleft()
+            try:
+                self._write(captured)
+            except Exception as error:  # noqa: BLE001  # one exchange must not end the recording of the others
+                # What was captured may be in the error's text, so that only its kind is said.
+                logger.warning("an exchange could not be recorded (%s)", type(error).__name__)
+                now = time.time_ns()
+                self._journal.drop("record_error", 1, now, now)
+            finally:
+                self._released += captured.held
+
+    def _write(self, captured: Captured) -> None:
+        exchange, bodies = self._finish(captured)
+        room = self._journal.room_for(exchange, bodies)
+        if room is not None:
+            self._journal.write(*self._redact(*room))
+
+    def _note_reports(self) -> None:
+        while self._reports:
+            reason, count, at = self._reports[0]
+            if reason == DAMAGED:
+                self._journal.damaged(count, at)
+            else:
+                self._journal.drop(reason, count, at, at)
+            self._reports.popleft()
+
+    def _damaged(self, count: int) -> None:
+        """Called in the shipper's thread."""
+        self._reports.append((DAMAGED, count, time.time_ns()))
