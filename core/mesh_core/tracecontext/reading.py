@@ -8,7 +8,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from mesh_core.model import Headers
+from mesh_core.model import Headers, TraceOrigin
 from mesh_core.tracecontext import b3, datadog
 from mesh_core.tracecontext.context import TraceContext
 from mesh_core.tracecontext.gcp import CLOUD_TRACE_CONTEXT, parse_cloud_trace_context
@@ -109,4 +109,4 @@ def _contexts(fields: Mapping[bytes, bytes]) -> tuple[TraceContext, ...]:
 
 
 def _is_first_w3c(contexts: tuple[TraceContext, ...]) -> bool:
-    return bool(contexts) and contexts[0].origin == "w3c"
+    return bool(contexts) and contexts[0].origin is TraceOrigin.W3C
