@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from mesh_core.errors import MeshError
-from mesh_core.frames import Segment, SegmentUnreadable, decode_segment
+from mesh_core.frames import MAGIC, Segment, SegmentUnreadable, decode_segment
 from mesh_recorder.spool import Sealed
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,8 @@ FIRST_WAIT = 0.2
 LONGEST_WAIT = 10.0
 POISON_TRIES = 5
 """How often a store may fail over one segment, while it can be reached, before it is set aside."""
+LONGEST_HEADER = 16 * 1024
+"""Bytes; what claims to be longer is damage."""
 LAST_TRIES = 3
 """How often a store that is away is tried again while draining."""
 
@@ -222,4 +224,7 @@ def _lost_in(segment: Segment, sealed: Sealed) -> int:
 
 def _cut_in_header(content: bytes) -> bool:
     """Whether the recorder ended before its segment's header was whole: no frame can be in it."""
-    return len(content) < 24 or len(content) < 24 + int.from_bytes(content[8:12])
+    if not MAGIC.startswith(content[: len(MAGIC)]):
+        return False
+    length = int.from_bytes(content[8:12])
+    return len(content) < 24 or len(content) < 24 + length <= LONGEST_HEADER

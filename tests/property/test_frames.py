@@ -1,0 +1,66 @@
+"""No damage to a segment makes a wrong payload readable, or the reader fail."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh_core.frames import Frame, Gap, SegmentUnreadable, decode_segment, encode_frame, encode_header
+from support.recorded import RUN, FakeCapture, finish
+
+FRAMES = [
+    Frame(seq=number, exchange=exchange, bodies=dict(bodies))
+    for number in range(1, 6)
+    for exchange, bodies in [finish(FakeCapture(number, body=b"%d" % number * 50))]
+] + [Frame(seq=6, gap=Gap(reason="queue_full", count=2, started_at=1, ended_at=2))]
+SEGMENT = encode_header(RUN) + b"".join(encode_frame(frame) for frame in FRAMES)
+HEADER = len(encode_header(RUN))
+
+
+def test_a_whole_segment_reads_as_it_was_written() -> None:
+    segment = decode_segment(SEGMENT)
+
+    assert (segment.run, list(segment.frames), segment.damage) == (RUN, FRAMES, ())
+
+
+def test_a_cut_anywhere_in_the_last_three_frames_leaves_the_earlier_ones() -> None:
+    """Case R27: cut at every byte of the last three frames."""
+    sizes = [len(encode_frame(frame)) for frame in FRAMES]
+    for cut in range(1, sum(sizes[3:]) + 1):
+        segment = decode_segment(SEGMENT[:-cut])
+
+        kept = sum(1 for n in range(len(FRAMES)) if HEADER + sum(sizes[: n + 1]) <= len(SEGMENT) - cut)
+        assert list(segment.frames) == FRAMES[:kept]
+        assert all(damage.torn for damage in segment.damage)
+
+
+@given(at=st.integers(0, len(SEGMENT) * 8 - 1))
+def test_a_flipped_bit_costs_at_most_the_frame_that_it_hits(at: int) -> None:
+    """Case R27: bit flips."""
+    content = bytearray(SEGMENT)
+    content[at // 8] ^= 1 << (at % 8)
+    try:
+        segment = decode_segment(bytes(content))
+    except SegmentUnreadable:
+        assert at // 8 < HEADER
+        return
+
+    assert all(frame in FRAMES for frame in segment.frames)
+    assert len(segment.frames) >= len(FRAMES) - 1
+    assert bool(segment.damage) == (len(segment.frames) < len(FRAMES))
+
+
+@given(noise=st.binary(min_size=1, max_size=300), after=st.integers(0, len(FRAMES)))
+def test_what_follows_foreign_bytes_is_read_again(noise: bytes, after: int) -> None:
+    head = encode_header(RUN) + b"".join(encode_frame(frame) for frame in FRAMES[:after])
+    segment = decode_segment(head + noise + b"".join(encode_frame(frame) for frame in FRAMES[after:]))
+
+    assert list(segment.frames) == FRAMES
+    assert sum(damage.length for damage in segment.damage) == len(noise)
+
+
+@given(content=st.binary(max_size=200))
+def test_no_content_makes_the_reader_fail_otherwise_than_unreadable(content: bytes) -> None:
+    for data in (content, b"MESHSEG1" + content):
+        try:
+            assert decode_segment(data).frames == ()
+        except SegmentUnreadable:
+            continue
