@@ -82,6 +82,7 @@ def _word(text: str, start: int) -> tuple[Token, int]:
     while at < len(text) and (quote >= 0 or not (text[at].isspace() or text[at] in "()")):
         if text[at] == '"':
             quote = at if quote < 0 else -1
+            found.append(Character("", True, at))  # so that "" is a value too
         elif quote >= 0 and text[at] == "\\" and text[at + 1 : at + 2] in ('"', "\\"):
             at += 1
             found.append(Character(text[at], True, at))

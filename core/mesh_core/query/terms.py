@@ -71,7 +71,7 @@ def _with_field(name: str, operator: str, rest: Sequence[Character], at: int, no
         raise refuse(f"{name}{operator} has no value", at, hint=f'write one after it, or {name}{operator}""')
     if key == "header" and operator == ":":
         return _header(rest)
-    values = _values(rest)
+    values = _values(rest, at)
     if key in ("is", "failed"):
         return _flag(key, operator, values), 1
     if key in NUMBERS:
@@ -83,7 +83,7 @@ def _with_field(name: str, operator: str, rest: Sequence[Character], at: int, no
     if operator == "~":
         return _contains(field, values), len(values)
     if field is Field.BODY:
-        raise refuse("a body is looked through with ~", at, hint='use body~"…"')
+        raise refuse("a body is looked through with ~", values[0].at, hint='use body~"…"')
     if field in _ENUMS:
         return _listed(field, values), len(values)
     return _compare(field, values), len(values)
@@ -98,7 +98,7 @@ def _header(rest: Sequence[Character]) -> tuple[Node, int]:
         raise refuse("no header has such a name", at, hint="use header:x-tenant or header:x-tenant=42")
     if split == len(rest):
         return Text(Field.HEADER, Op.GLOB, ("*",), name), 1
-    values = _values(rest[split + 1 :]) or [Value("", False, at)]
+    values = _values(rest[split + 1 :], at)
     if rest[split].text == "~":
         return _contains(Field.HEADER, values, name), len(values)
     return _compare(Field.HEADER, values, name), len(values)
@@ -190,13 +190,13 @@ _NORMAL: dict[Field, Callable[[str], str]] = {
 }
 
 
-def _values(rest: Sequence[Character]) -> list[Value]:
+def _values(rest: Sequence[Character], at: int) -> list[Value]:
     """The values between unquoted commas."""
     found: list[Value] = []
     begin = 0
     for place in range(len(rest) + 1):
         if place == len(rest) or (rest[place].text == "," and not rest[place].quoted):
-            found.append(_value(rest[begin:place], rest[begin - 1].at if begin else rest[0].at))
+            found.append(_value(rest[begin:place], rest[begin - 1].at if begin else at))
             begin = place + 1
     return found
 
