@@ -23,7 +23,7 @@ def rfc3339(ns: int) -> str:
     """
     seconds, rest = divmod(ns, 1_000_000_000)
     moment = _EPOCH + timedelta(seconds=seconds)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + f".{rest:09d}Z"
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
 def parse_rfc3339(text: str) -> int:
