@@ -1,0 +1,157 @@
+"""What a sidecar says of itself: ready and stopped, as text or as JSON. Pure."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from mesh_recorder.counters import Counters
+from mesh_recorder.settings import Listen, SidecarSettings, UpstreamPort
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Where a sidecar listens by now."""
+
+    inbound: Listen | None = None
+    outbound: Listen | None = None
+    upstreams: tuple[UpstreamPort, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a sidecar saw from its start to its end."""
+
+    counters: Counters
+    requests: int
+    calls: int
+
+    @property
+    def blind(self) -> bool:
+        """Whether the service was busy, and seemed to call nobody."""
+        return self.requests > 0 and self.calls == 0
+
+
+def ready_line(settings: SidecarSettings, ports: Ports) -> str:
+    """`mesh-record cart: inbound 127.0.0.1:8002 -> 127.0.0.1:7002, outbound …, store …, lane …`."""
+    parts = []
+    if ports.inbound is not None and settings.app is not None:
+        parts.append(f"inbound {_at(ports.inbound, settings)} -> {_plain(str(settings.app))}")
+    if ports.outbound is not None:
+        parts.append(f"outbound {ports.outbound}")
+    parts += [f"upstream {port.name} {port.listen} -> {_plain(str(port.target))}" for port in ports.upstreams]
+    parts += [f"store {without_password(settings.store)}", f"lane {settings.lane}"]
+    return f"mesh-record {settings.service}: {', '.join(parts)}"
+
+
+def ready_json(
+    settings: SidecarSettings, ports: Ports, notes: Sequence[str], advice: Mapping[str, Any] | None = None
+) -> str:
+    """The same for programs."""
+    document: dict[str, Any] = {
+        "event": "ready",
+        "project": settings.project,
+        "service": settings.service,
+        "instance": settings.instance,
+        "inbound": {"listen": str(ports.inbound), "app": str(settings.app)} if ports.inbound else None,
+        "outbound": str(ports.outbound) if ports.outbound else None,
+        "upstreams": [
+            {"name": port.name, "listen": str(port.listen), "target": str(port.target)}
+            for port in ports.upstreams
+        ],
+        "store": without_password(settings.store),
+        "lane": settings.lane,
+        "redact_mode": settings.redact_mode,
+        "notes": list(notes),
+        **(advice or {}),
+    }
+    return json.dumps(document)
+
+
+def closing_line(service: str, seen: Seen, remedy: str) -> str:
+    """What became of every exchange, on one line."""
+    counters = seen.counters
+    dropped = sum(counters.dropped.values())
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(counters.dropped.items()) if count)
+    parts = [
+        f"{counters.offered} offered",
+        f"{counters.stored} stored",
+        f"{counters.spooled} spooled",
+        f"{dropped} dropped" + (f" ({reasons})" if reasons else ""),
+    ]
+    if counters.gap:
+        parts.append(f"{counters.gap} damaged in the spool")
+    if counters.waiting:
+        parts.append(f"{counters.waiting} not written in time")
+    if counters.resumed:
+        parts.append(f"{counters.resumed} segments of earlier runs shipped")
+    text = f"mesh-record {service}: {', '.join(parts)}"
+    if counters.failures:
+        text += f"; {counters.failures} of them failures"
+    if seen.blind:
+        text += f"; {blind_words(seen.requests)}: {remedy}"
+    return text
+
+
+def closing_json(service: str, seen: Seen, remedy: str, exit_code: int) -> str:
+    """The same for programs."""
+    counters = seen.counters
+    document: dict[str, Any] = {
+        "event": "stopped",
+        "service": service,
+        "offered": counters.offered,
+        "stored": counters.stored,
+        "spooled": counters.spooled,
+        "dropped": dict(counters.dropped),
+        "gap": counters.gap,
+        "waiting": counters.waiting,
+        "resumed_segments": counters.resumed,
+        "failures": counters.failures,
+        "requests": seen.requests,
+        "calls": seen.calls,
+        "note": f"{blind_words(seen.requests)}: {remedy}" if seen.blind else None,
+        "exit_code": exit_code,
+    }
+    return json.dumps(document)
+
+
+def blind_words(requests: int) -> str:
+    """That the service seems to call nobody."""
+    return f"took {requests} request{'s' * (requests != 1)} and made no call that the sidecar saw"
+
+
+def blind_remedy(ports: Ports, command: Sequence[str]) -> str:
+    """What to do about it, if the service does call others."""
+    if command:
+        return f"if it calls others, `mesh-record doctor -- {shlex.join(command)}` says why"
+    proxy = f"give it HTTP_PROXY=http://{ports.outbound}" if ports.outbound else "give it an outbound proxy"
+    return f"if it calls others, {proxy} or --upstream ports; `mesh-record doctor` says what fits"
+
+
+def redaction_note() -> str:
+    """Said at each start of a sidecar that hides nothing."""
+    return 'redaction is off (redact.mode = "off"): passwords and tokens are recorded as they are'
+
+
+def without_password(url: str) -> str:
+    """A store's URL as it may be shown."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    if ":" not in user:
+        return url
+    return parts._replace(netloc=f"{user.partition(':')[0]}:***{at}{host}").geturl()
+
+
+def command_variables(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
+    """What a command's environment has that ours has not, or has otherwise."""
+    return {name: value for name, value in sorted(after.items()) if before.get(name) != value}
+
+
+def _at(inbound: Listen, settings: SidecarSettings) -> str:
+    return f"https://{inbound}" if settings.cert else str(inbound)
+
+
+def _plain(address: str) -> str:
+    return address.removeprefix("http://")

@@ -1,0 +1,318 @@
+"""From options and `mesh.toml` to the settings of one sidecar. Pure: who asks gives the free ports."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from mesh_core.config import Config, RedactMode, Service
+from mesh_core.errors import ConfigInvalid
+from mesh_core.model import Lane
+from mesh_core.project import Project
+from mesh_core.units import parse_seconds, parse_size
+from mesh_recorder.settings import (
+    Endpoint,
+    Listen,
+    SidecarSettings,
+    TraceHeaders,
+    UpstreamPort,
+    default_instance,
+    endpoint,
+    file_name,
+    host_port,
+    listen,
+    project_dir,
+)
+
+type FreePort = Callable[[str], int]
+"""Gives the port for a role: the one remembered for it where that is free, else any."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line said; None and empty where it said nothing."""
+
+    service: str | None
+    app: str | None = None
+    inbound: str | None = None
+    outbound: str | None = None
+    upstreams: tuple[str, ...] = ()
+    upstream_env: tuple[str, ...] = ()
+    intercept: tuple[str, ...] = ()
+    cert: Path | None = None
+    key: Path | None = None
+    upstream_ca: Path | None = None
+    edge: bool = False
+    trace_headers: TraceHeaders = TraceHeaders.LINK
+    instance: str | None = None
+    max_body: str = "1MiB"
+    response_timeout: str = "5m"
+    with_command: bool = False
+    """Whether the service itself is run as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """What to start."""
+
+    settings: SidecarSettings
+    rewritten: Mapping[str, str]
+    """Variables for the command that point at a port of ours instead of at a dependency."""
+    known: bool
+    """Whether `mesh.toml` has the service."""
+
+
+def resolve(
+    options: Options,
+    project: Project,
+    *,
+    environ: Mapping[str, str],
+    hostname: str,
+    redact_key: bytes | None,
+    free_port: FreePort,
+) -> Resolved:
+    """Decide everything that a sidecar needs to know.
+
+    Raises:
+        ConfigInvalid: an address, a size or a combination cannot be used.
+    """
+    config = project.config
+    name = _name(options, config)
+    if config.redact.mode is RedactMode.ALLOWLIST:
+        raise ConfigInvalid('redact.mode = "allowlist" is not there yet', hint='use "default"')
+    service = config.services.get(name, Service(name=name))
+    peers = known_peers(config)
+    app = _app(options, service, free_port)
+    inbound = _inbound(options, service, app, free_port)
+    outbound = _listen(options.outbound or service.outbound, "--outbound", "outbound", free_port)
+    upstreams = _upstreams(options, service, free_port)
+    from_env, rewritten = _from_environment(options, environ, peers, upstreams, free_port)
+    instance = options.instance or default_instance(inbound, hostname)
+    home = project_dir(project.state_dir, config.project)
+    settings = SidecarSettings(
+        project=config.project,
+        service=name,
+        instance=instance,
+        app=app,
+        inbound=inbound,
+        outbound=outbound,
+        upstreams=(*upstreams, *from_env),
+        peers=peers,
+        intercept=(*service.intercept, *options.intercept),
+        intercept_all=options.with_command,
+        edge=options.edge or service.edge,
+        trace_headers=options.trace_headers,
+        response_timeout=_seconds(options.response_timeout),
+        max_body=_size(options.max_body),
+        redact_mode=config.redact.mode,
+        redact_key=redact_key,
+        ca_dir=home / "ca",
+        spool_dir=home / "spool" / file_name(name) / file_name(instance),
+        store=project.store,
+        lane=Lane.MITMPROXY,
+    )
+    settings = _with_files(settings, options, service, project.config_path)
+    _no_address_twice(settings)
+    return Resolved(settings=settings, rewritten=rewritten, known=name in config.services)
+
+
+def known_peers(config: Config) -> dict[str, str]:
+    """Which service is reached at which `host:port`, by loopback's names and numbers alike."""
+    peers: dict[str, str] = {}
+    for service in config.services.values():
+        for address in (service.app, service.inbound):
+            if address is None:
+                continue
+            at = endpoint(address)
+            hosts = {at.host, *(("localhost", "127.0.0.1") if at.host in ("localhost", "127.0.0.1") else ())}
+            peers |= {host_port(host, at.port): service.name for host in hosts}
+    return peers
+
+
+def _name(options: Options, config: Config) -> str:
+    if options.service:
+        return options.service
+    known = ", ".join(sorted(config.services))
+    hint = f"give --service NAME; mesh.toml knows {known}" if known else "give --service NAME, as you call it"
+    raise ConfigInvalid("no service is named", hint=hint)
+
+
+def _app(options: Options, service: Service, free_port: FreePort) -> Endpoint | None:
+    address = options.app or service.app
+    if address is not None:
+        return _endpoint(address, "--app")
+    if options.with_command:
+        return Endpoint(host="127.0.0.1", port=free_port("app"))
+    asked = options.inbound or service.inbound
+    if asked is not None:
+        raise ConfigInvalid(
+            f"{service.name} has no app address, so there is nothing behind {asked}",
+            hint="say where the service itself listens: --app HOST:PORT, or `-- COMMAND` to run it",
+        )
+    return None
+
+
+def _inbound(options: Options, service: Service, app: Endpoint | None, free_port: FreePort) -> Listen | None:
+    if app is None:
+        return None
+    inbound = _listen(options.inbound or service.inbound, "--inbound", "inbound", free_port)
+    if inbound.port == app.port and _same_host(inbound.host, app.host):
+        raise ConfigInvalid(
+            f"{service.name} cannot listen on {inbound} as its sidecar does",
+            hint="give --inbound the address that callers know, and --app another",
+        )
+    return inbound
+
+
+_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared, not bound
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _same_host(listening: str, other: str) -> bool:
+    """Whether who listens on one host would take what is sent to the other, as far as names tell."""
+    if listening in _ANY:
+        return other in _ANY | _LOOPBACK
+    return listening == other or {listening, other} <= _LOOPBACK
+
+
+def _no_address_twice(settings: SidecarSettings) -> None:
+    taken: dict[str, str] = {}
+    named = [("--inbound", settings.inbound), ("--outbound", settings.outbound)]
+    named += [(f"--upstream {port.name}", port.listen) for port in settings.upstreams]
+    for name, address in named:
+        if address is None:
+            continue
+        other = taken.setdefault(str(address), name)
+        if other != name:
+            raise ConfigInvalid(f"{other} and {name} are both {address}", hint="give each a port of its own")
+
+
+def _listen(address: str | None, option: str, role: str, free_port: FreePort) -> Listen:
+    if not address:
+        return Listen(port=free_port(role))
+    try:
+        wanted = listen(address)
+    except ValueError:
+        raise ConfigInvalid(f"{option} {address!r} is no address", hint="use HOST:PORT, or a port") from None
+    return replace(wanted, port=free_port(role)) if wanted.port == 0 else wanted
+
+
+def _endpoint(address: str, option: str) -> Endpoint:
+    try:
+        return endpoint(address)
+    except ValueError:
+        raise ConfigInvalid(
+            f"{option} {address!r} is no address", hint="use HOST:PORT, a port, or https://HOST:PORT"
+        ) from None
+
+
+def _upstreams(options: Options, service: Service, free_port: FreePort) -> tuple[UpstreamPort, ...]:
+    ports = {
+        name: _upstream(name, upstream.listen, upstream.target, free_port)
+        for name, upstream in service.upstreams.items()
+    }
+    for text in options.upstreams:
+        name, *addresses = text.split("=")
+        if not name or len(addresses) != 2 or not addresses[1]:
+            raise ConfigInvalid(
+                f"--upstream {text!r} cannot be read",
+                hint="use NAME=LISTEN=TARGET, such as inventory=127.0.0.1:9102=127.0.0.1:8003",
+            )
+        ports[name] = _upstream(name, addresses[0], addresses[1], free_port)
+    return tuple(ports.values())
+
+
+def _upstream(name: str, listen_at: str, target: str, free_port: FreePort) -> UpstreamPort:
+    return UpstreamPort(
+        name=name,
+        listen=_listen(listen_at, f"--upstream {name}", f"upstream:{name}", free_port),
+        target=_endpoint(target, f"--upstream {name}"),
+    )
+
+
+def _from_environment(
+    options: Options,
+    environ: Mapping[str, str],
+    peers: Mapping[str, str],
+    configured: tuple[UpstreamPort, ...],
+    free_port: FreePort,
+) -> tuple[list[UpstreamPort], dict[str, str]]:
+    """Ports for dependencies that the command is told of by a variable, and what it is told instead."""
+    if options.upstream_env and not options.with_command:
+        raise ConfigInvalid("--upstream-env needs a command", hint="add `-- COMMAND`, or use --upstream")
+    ports = {port.target: port for port in configured}
+    rewritten: dict[str, str] = {}
+    for text in options.upstream_env:
+        variable, _, value = text.partition("=")
+        value = value or environ.get(variable, "")
+        if not value:
+            raise ConfigInvalid(
+                f"--upstream-env {variable}: there is no such variable",
+                hint=f"set it, or write --upstream-env {variable}=http://HOST:PORT",
+            )
+        url, target = _target(variable, value)
+        if target not in ports:
+            name = peers.get(host_port(target.host, target.port)) or _name_of(variable)
+            if name in {port.name for port in ports.values()}:
+                name = host_port(target.host, target.port)
+            ports[target] = UpstreamPort(
+                name=name, listen=Listen(port=free_port(f"upstream:{name}")), target=target
+            )
+        # Only the address changes: a user in it, and a path that every call begins with, stay.
+        user, at, _ = url.netloc.rpartition("@")
+        ours = url._replace(scheme="http", netloc=f"{user}{at}{ports[target].listen}").geturl()
+        rewritten[variable] = ours if "://" in value else ours.removeprefix("http://")
+    return [port for port in ports.values() if port not in configured], rewritten
+
+
+def _target(variable: str, value: str) -> tuple[SplitResult, Endpoint]:
+    try:
+        url = urlsplit(value if "://" in value else f"http://{value}")
+        return url, endpoint(f"{url.scheme}://{url.netloc.rpartition('@')[2]}")
+    except ValueError:
+        # The value is not repeated: it may hold a password.
+        raise ConfigInvalid(
+            f"--upstream-env {variable} is no HTTP address", hint="use http://HOST:PORT"
+        ) from None
+
+
+_SAY_NOTHING = frozenset({"url", "uri", "host", "base", "addr", "address", "endpoint", "service"})
+
+
+def _name_of(variable: str) -> str:
+    """`INVENTORY_BASE_URL` names `inventory`."""
+    words = variable.lower().split("_")
+    while len(words) > 1 and words[-1] in _SAY_NOTHING:
+        words.pop()
+    return "-".join(words)
+
+
+def _with_files(
+    settings: SidecarSettings, options: Options, service: Service, config_path: Path | None
+) -> SidecarSettings:
+    """Certificates: those of `mesh.toml` stand relative to it."""
+    folder = config_path.parent if config_path else Path()
+
+    def chosen(option: Path | None, configured: str | None) -> Path | None:
+        return option or (folder / configured if configured else None)
+
+    cert, key = chosen(options.cert, service.cert), chosen(options.key, service.key)
+    if (cert is None) != (key is None):
+        raise ConfigInvalid("a certificate needs its key", hint="give both, --cert FILE and --key FILE")
+    return replace(settings, cert=cert, key=key, upstream_ca=chosen(options.upstream_ca, service.upstream_ca))
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as cause:
+        raise ConfigInvalid(f"--max-body: {cause}", hint="write it like 1MiB") from cause
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        return parse_seconds(text) or None
+    except ValueError as cause:
+        raise ConfigInvalid(
+            f"--response-timeout: {cause}", hint="write it like 30s; 0 waits for ever"
+        ) from cause
