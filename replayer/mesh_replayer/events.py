@@ -1,0 +1,60 @@
+"""What happens in a run, one typed event after the other. Pure.
+
+The run emits them and knows no report; a report is a function of them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from mesh_core.errors import ExitCode
+from mesh_core.model import Exchange
+from mesh_replayer.diff import Difference, LeftOut
+from mesh_replayer.plan import Plan
+from mesh_replayer.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """Nothing was sent yet."""
+
+    run_id: str
+    plan: Plan
+    notes: tuple[str, ...] = ()
+    """What the user should know of all that follows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One exchange has its verdict."""
+
+    exchange: Exchange
+    """As recorded."""
+    replayed: Exchange | None
+    """None where it was not sent."""
+    verdict: Verdict
+    reason: str = ""
+    differences: tuple[Difference, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    changes: tuple[str, ...] = ()
+    """What of the request was not sent as recorded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFinished:
+    """All that was to be sent was sent, or the user stopped it."""
+
+    exit_code: ExitCode
+    counts: Mapping[str, int]
+    """How many exchanges got each verdict; verdicts that none got are left out."""
+    interrupted: bool = False
+
+
+type Event = RunStarted | Judged | RunFinished
+type Emit = Callable[[Event], None]
+
+
+def counted(judged: list[Judged]) -> dict[str, int]:
+    """Verdicts and how many exchanges got each, in the order in which verdicts are listed."""
+    counts = Counter(each.verdict for each in judged)
+    return {verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}

@@ -1,0 +1,179 @@
+"""What a run says of each exchange, and what the command's exit code is. Pure.
+
+1. An exchange gets the first verdict that applies: skipped, unreachable, auth, the rest.
+2. Of several exit codes the first in 2, 4, 1, 3, 5 counts.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from mesh_core.errors import ExitCode
+from mesh_core.model import Exchange
+from mesh_core.outcome import Outcome
+
+
+class Verdict(StrEnum):
+    """What a run says of one exchange."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    BROKEN = "broken"
+    """No failure then, and it fails now."""
+    REPRODUCED = "reproduced"
+    NOT_REPRODUCED = "not_reproduced"
+    FAILS_DIFFERENTLY = "fails_differently"
+    AUTH = "auth"
+    """401 or 403 now where it was not then: the environment, not the service."""
+    UNREACHABLE = "unreachable"
+    SKIPPED = "skipped"
+    """Not sent."""
+
+
+_WRONG = frozenset({Verdict.DIFFERENT, Verdict.BROKEN, Verdict.FAILS_DIFFERENTLY, Verdict.REPRODUCED})
+_ENVIRONMENT = frozenset({Verdict.AUTH, Verdict.UNREACHABLE})
+_NOT_REACHED = frozenset({Outcome.CONNECT_FAILED, Outcome.DNS_FAILED, Outcome.TLS_FAILED})
+_AUTH_STATUS = frozenset({401, 403})
+_AUTH_GRPC = frozenset({7, 16})
+"""PERMISSION_DENIED and UNAUTHENTICATED."""
+_NO_STATE = frozenset({404, 409})
+STATE_HINT = "the state that it needs may be missing: replay the trace from its entry, or bring it back first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """A verdict and what it rests on."""
+
+    verdict: Verdict
+    reason: str = ""
+    """A sentence for people; empty where the verdict says it all."""
+
+
+def judge(
+    recorded: Exchange,
+    replayed: Exchange,
+    *,
+    same_failure: bool,
+    differs: bool,
+    fixed_status: Collection[int] = (),
+) -> Judgement:
+    """Judge one exchange that was sent.
+
+    Args:
+        recorded: then.
+        replayed: now.
+        same_failure: whether both have one fingerprint.
+        differs: whether a difference is not noise.
+        fixed_status: answers below 500 that are the cure of a failure.
+    """
+    if replayed.outcome in _NOT_REACHED:
+        return Judgement(verdict=Verdict.UNREACHABLE, reason=replayed.error or "")
+    if _refuses(replayed) and not _refuses(recorded):
+        return Judgement(verdict=Verdict.AUTH, reason=_auth_reason(recorded, replayed))
+    if recorded.failed:
+        return _of_failure(recorded, replayed, same_failure=same_failure, fixed_status=fixed_status)
+    if replayed.failed:
+        return Judgement(verdict=Verdict.BROKEN, reason=f"it fails now: {what(replayed)}")
+    if not differs:
+        return Judgement(verdict=Verdict.SAME)
+    return Judgement(verdict=Verdict.DIFFERENT, reason=_state_hint(recorded, replayed))
+
+
+def _of_failure(
+    recorded: Exchange, replayed: Exchange, *, same_failure: bool, fixed_status: Collection[int]
+) -> Judgement:
+    if replayed.failed and same_failure:
+        return Judgement(verdict=Verdict.REPRODUCED, reason=f"{what(replayed)} again")
+    if replayed.outcome is Outcome.OK:
+        return Judgement(
+            verdict=Verdict.NOT_REPRODUCED, reason=f"{what(recorded)} then, {what(replayed)} now"
+        )
+    if not replayed.failed and replayed.status in fixed_status:
+        return Judgement(
+            verdict=Verdict.NOT_REPRODUCED,
+            reason=f"{what(recorded)} then, {what(replayed)} now, which --fixed-status says is the cure",
+        )
+    hint = _state_hint(recorded, replayed)
+    reason = f"{what(recorded)} then, {what(replayed)} now"
+    return Judgement(verdict=Verdict.FAILS_DIFFERENTLY, reason=f"{reason}; {hint}" if hint else reason)
+
+
+def what(exchange: Exchange) -> str:
+    """What came of an exchange: its status where it was answered, else its outcome."""
+    if exchange.grpc_status:
+        return f"gRPC {exchange.grpc_status}"
+    answered = exchange.outcome in (Outcome.OK, Outcome.HTTP_4XX, Outcome.HTTP_5XX)
+    if answered and exchange.status is not None:
+        return str(exchange.status)
+    return exchange.outcome.replace("_", " ")
+
+
+def skip_reason(recorded: Exchange) -> str | None:
+    """Why there is nothing to send or to compare with, in words; None where there is."""
+    if recorded.opaque or recorded.method.upper() == "CONNECT":
+        return "its bytes passed unread (a tunnel, or an upgrade)"
+    if recorded.status == 101 or any(
+        name.lower() == b"upgrade" and b"websocket" in value.lower()
+        for name, value in recorded.request_headers
+    ):
+        return "a WebSocket is not replayed"
+    if recorded.request_body is not None and recorded.request_body.truncated:
+        kept, size = recorded.request_body.stored, recorded.request_body.size
+        return f"only {kept} of the {size} bytes of its body were kept"
+    without_answer = {
+        Outcome.CLIENT_DISCONNECTED: "its client went away before the answer was whole",
+        Outcome.FAULT_INJECTED: "its answer was an injected fault",
+        Outcome.REJECTED: "the sidecar rejected it",
+    }
+    reason = without_answer.get(recorded.outcome)
+    return None if reason is None else f"{reason}, so there is nothing to compare with"
+
+
+def exit_code(
+    judged: Iterable[tuple[Exchange, Verdict]],
+    *,
+    interrupted: bool = False,
+    expect_reproduced: bool = False,
+    exit_zero: bool = False,
+) -> ExitCode:
+    """The exit code of a run that was carried out.
+
+    Args:
+        judged: recorded exchanges with their verdicts.
+        interrupted: the user stopped it.
+        expect_reproduced: the run is good when every recorded failure that was sent fails as it did.
+        exit_zero: the run only reports.
+    """
+    if interrupted:
+        return ExitCode.INTERRUPTED
+    if exit_zero:
+        return ExitCode.OK
+    pairs = list(judged)
+    sent = [(recorded, verdict) for recorded, verdict in pairs if verdict is not Verdict.SKIPPED]
+    if expect_reproduced:
+        answered = {verdict for recorded, verdict in sent if recorded.failed} - _ENVIRONMENT
+        wrong = bool(answered - {Verdict.REPRODUCED})
+        nothing = not any(recorded.failed for recorded, _ in sent)
+    else:
+        wrong = any(verdict in _WRONG for _, verdict in sent)
+        nothing = not sent
+    if wrong:
+        return ExitCode.DIFFERENT
+    if any(verdict in _ENVIRONMENT for _, verdict in sent):
+        return ExitCode.ENVIRONMENT
+    return ExitCode.NOTHING if nothing else ExitCode.OK
+
+
+def _refuses(exchange: Exchange) -> bool:
+    return exchange.status in _AUTH_STATUS or exchange.grpc_status in _AUTH_GRPC
+
+
+def _auth_reason(recorded: Exchange, replayed: Exchange) -> str:
+    reason = f"{what(recorded)} then, {what(replayed)} now: the target wants credentials"
+    rules = ", ".join(redaction.rule for redaction in recorded.redactions)
+    hidden = f"; values of the request were redacted when it was recorded ({rules})" if rules else ""
+    return f"{reason}{hidden}; give them with -H 'Authorization: …'"
+
+
+def _state_hint(recorded: Exchange, replayed: Exchange) -> str:
+    return STATE_HINT if replayed.status in _NO_STATE and recorded.status not in _NO_STATE else ""
