@@ -21,7 +21,7 @@ from urllib.parse import unquote_to_bytes
 
 from mesh_core.config import RedactMode
 from mesh_core.model import Bodies, Exchange, Headers, Redaction
-from mesh_core.redact_names import HeaderKind, header_kind, is_secret_key, needs_state
+from mesh_core.redact.names import HeaderKind, header_kind, is_secret_key, needs_state
 
 type _Counts = Counter[str]
 
