@@ -1,0 +1,150 @@
+"""The tables as SQLAlchemy knows them. Their making is the migrations' work; a test compares the two.
+
+1. An exchange is kept whole in `document`; the other columns are what it can be searched by.
+2. Ids are bytes, so that they are half as long and a prefix is a range.
+3. Text is as `searchable` gives it: no NUL in it, and compared by its bytes.
+"""
+
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text, literal_column
+
+metadata = MetaData()
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", NUMBER, primary_key=True, autoincrement=True),
+    Column("run_id", LargeBinary, nullable=False, unique=True),
+    Column("project", TEXT, nullable=False),
+    Column("service", TEXT, nullable=False),
+    Column("instance", TEXT, nullable=False),
+    Column("recorder", TEXT, nullable=False),
+    Column("key_id", TEXT),
+    Column("started_at", NUMBER, nullable=False),
+    Column("first_at", NUMBER),  # of all it has to say: the start of its first exchange or gap
+    Column("last_at", NUMBER),
+    Column("exchanges", NUMBER, nullable=False, server_default="0"),  # frames that hold one
+    Column("duplicates", NUMBER, nullable=False, server_default="0"),  # of these, stored already
+    Column("refused", NUMBER, nullable=False, server_default="0"),  # of these, not storable
+    Column("gaps", NUMBER, nullable=False, server_default="0"),  # frames that hold a gap
+    Column("erased", NUMBER, nullable=False, server_default="0"),  # exchanges pruned or forgotten
+    Column("bodies_refused", NUMBER, nullable=False, server_default="0"),  # did not hash to their name
+    Column("bytes", NUMBER, nullable=False, server_default="0"),  # written for it
+)
+"""One recorder run, or the imports (`IMPORTS`), and its account."""
+
+run_span = Table(
+    "run_span",
+    metadata,
+    Column("run", NUMBER, primary_key=True, autoincrement=False),
+    Column("first", NUMBER, primary_key=True, autoincrement=False),
+    Column("last", NUMBER, nullable=False),
+)
+"""Which sequence numbers of a run are here: ranges that never touch, mostly one."""
+
+recorder_gap = Table(
+    "recorder_gap",
+    metadata,
+    Column("run", NUMBER, primary_key=True, autoincrement=False),
+    Column("seq", NUMBER, primary_key=True, autoincrement=False),
+    Column("reason", TEXT, nullable=False),
+    Column("count", NUMBER, nullable=False),
+    Column("started_at", NUMBER, nullable=False),
+    Column("ended_at", NUMBER, nullable=False),
+)
+"""Exchanges that were offered and not recorded."""
+
+bookkeeping = Table(
+    "bookkeeping",
+    metadata,
+    Column("name", TEXT, primary_key=True),
+    Column("value", NUMBER, nullable=False),
+)
+"""What the store remembers about itself."""
+
+body = Table(
+    "body",
+    metadata,
+    Column("id", NUMBER, primary_key=True, autoincrement=True),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("size", NUMBER, nullable=False),
+    Column("content", LargeBinary, nullable=False),  # zstd
+)
+
+exchange = Table(
+    "exchange",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    Column("run", NUMBER, nullable=False),
+    Column("stored_at", NUMBER, nullable=False),
+    Column("trace_id", LargeBinary, nullable=False),
+    Column("span_id", LargeBinary),
+    Column("request_key", NUMBER),  # a hash of `request_id`: wire text may be too long for an index
+    Column("request_id", TEXT),
+    Column("service", TEXT, nullable=False),  # in lower case
+    Column("instance", TEXT, nullable=False),
+    Column("direction", TEXT, nullable=False),
+    Column("peer", TEXT),
+    Column("started_at", NUMBER, nullable=False),
+    Column("ended_at", NUMBER, nullable=False),
+    Column("scheme", TEXT, nullable=False),
+    Column("method", TEXT, nullable=False),  # in lower case
+    Column("authority", TEXT, nullable=False),
+    Column("path", TEXT, nullable=False),
+    Column("status", NUMBER),
+    Column("grpc_status", NUMBER),
+    Column("outcome", TEXT, nullable=False),
+    Column("failed", NUMBER, nullable=False),
+    Column("error", TEXT),
+    Column("lane", TEXT, nullable=False),
+    Column("fingerprint", LargeBinary),  # of failures
+    Column("request_size", NUMBER),
+    Column("response_size", NUMBER),
+    Column("request_body", NUMBER),
+    Column("response_body", NUMBER),
+    Column("document", LargeBinary, nullable=False),
+)
+
+trace = Table(
+    "trace",
+    metadata,
+    Column("trace_id", LargeBinary, primary_key=True),
+    Column("low", LargeBinary, nullable=False),
+    Column("started_at", NUMBER, nullable=False),
+    Column("ended_at", NUMBER, nullable=False),
+    Column("failed", NUMBER, nullable=False),
+    Column("pinned", NUMBER, nullable=False, server_default="0"),
+)
+
+failure_group = Table(
+    "failure_group",
+    metadata,
+    Column("fingerprint", LargeBinary, primary_key=True),
+    Column("version", NUMBER, nullable=False),
+    Column("title", TEXT, nullable=False),
+    Column("service", TEXT, nullable=False),
+    Column("outcome", TEXT, nullable=False),
+    Column("status", NUMBER),
+)
+
+FAILED = exchange.c.failed == literal_column("1")
+"""Written out, so that the partial indexes of failures are used."""
+LONG = 10_000_000_000
+"""Nanoseconds; exchanges that take longer have an index of their own."""
+LASTED_LONG = exchange.c.ended_at - exchange.c.started_at >= literal_column(str(LONG))
+IMPORTS = b"\0" * 16
+"""The run that imported exchanges count as."""
+
+_NO_NUL = "\uffff"
+"""Stands for NUL, which Postgres takes in no text; a noncharacter, so no text of people has it."""
+
+
+def searchable(text: str) -> str:
+    """Text as its column holds it."""
+    return text.replace("\0", _NO_NUL) if "\0" in text else text
+
+
+def confusable(value: str) -> bool:
+    """Whether a value looks in a column like another one."""
+    return _NO_NUL in value or "\0" in value
