@@ -1,0 +1,374 @@
+"""HTTP/1 as mitmproxy 12.2 speaks it, and what it leaves out: trailers, 1xx responses, plain error texts.
+
+1. Each class replaces mitmproxy's of the same name; `mesh_recorder.compat` says when.
+2. Bytes that mitmproxy handles right are handled by mitmproxy.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+from mitmproxy import http
+from mitmproxy.connection import Client, ConnectionState, Server
+from mitmproxy.net.http import http1, status_codes
+from mitmproxy.proxy import commands, events, layer
+from mitmproxy.proxy.layers.http import _http1
+from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
+from mitmproxy.proxy.layers.http._events import (
+    ErrorCode,
+    RequestData,
+    RequestEndOfMessage,
+    RequestHeaders,
+    RequestProtocolError,
+    RequestTrailers,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseProtocolError,
+    ResponseTrailers,
+)
+
+from mesh_core.model import Headers
+from mesh_recorder import failures
+
+type Commands = layer.CommandGenerator[None]
+
+HIDDEN_EXPECT = "mesh_expect"
+"""Attribute of a request whose `Expect` is left to the upstream: all its fields as they go on."""
+
+
+@dataclass
+class Informational(HttpEvent):
+    """A 1xx response before the one that counts."""
+
+    response: http.Response
+
+
+@dataclass
+class Malformed:
+    """A connection whose client sent what is no request."""
+
+    client: Client
+    error: str
+    answered: bool
+
+
+@dataclass
+class MeshMalformedHook(commands.StartHook):
+    """A client sent what is no request; no flow exists."""
+
+    malformed: Malformed
+    blocking = False
+
+
+@dataclass
+class Refused:
+    """An upstream whose response head cannot be read."""
+
+    client: Client
+    server: Server
+    fields: Headers
+
+
+@dataclass
+class MeshRefusedHook(commands.StartHook):
+    """A response head cannot be read; the flow's error follows."""
+
+    refused: Refused
+    blocking = False
+
+
+class Http1Server(_http1.Http1Server):
+    """The client's side of HTTP/1."""
+
+    _trailers: http.Headers | None = None
+    _chunked = False
+
+    def send(self, event: HttpEvent) -> Commands:
+        """Write a part of the response, an informational one, or an error."""
+        if isinstance(event, ResponseData):
+            data = event.data
+            if data:
+                yield commands.SendData(
+                    self.conn, b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+                )
+        elif isinstance(event, ResponseHeaders):
+            yield from self._send_head(event)
+        elif isinstance(event, ResponseEndOfMessage):
+            yield from self._send_end()
+        elif isinstance(event, ResponseTrailers):
+            self._trailers = event.trailers
+        elif isinstance(event, Informational):
+            if self.request is not None and not self.request.is_http10:
+                yield commands.SendData(self.conn, http1.assemble_response_head(_as_http1(event.response)))
+        elif isinstance(event, ResponseProtocolError):
+            yield from self._send_error(event)
+        else:
+            yield from super().send(event)
+
+    def _send_head(self, event: ResponseHeaders) -> Commands:
+        response = event.response
+        if response.is_http2 or response.is_http3:
+            response = _as_http1(response)
+            # A length that is not known ends with the connection, and trailers need chunks.
+            if not event.end_stream and _may_chunk(self.request, response):
+                response.headers["Transfer-Encoding"] = "chunked"
+        self.response = response
+        self._chunked = is_chunked(response.data.headers.fields)
+        yield commands.SendData(self.conn, http1.assemble_response_head(response))
+
+    def _send_end(self) -> Commands:
+        request, trailers = self.request, self._trailers
+        self._trailers = None
+        if self._chunked and request is not None and request.data.method.upper() != b"HEAD":
+            self._chunked = False
+            yield commands.SendData(self.conn, b"0\r\n" + bytes(trailers or b"") + b"\r\n")
+        yield from self.mark_done(response=True)
+
+    def _send_error(self, event: ResponseProtocolError) -> Commands:
+        if not self.conn.state & ConnectionState.CAN_WRITE:
+            return
+        if event.code is ErrorCode.DESTINATION_UNKNOWN:
+            yield MeshMalformedHook(Malformed(self.context.client, failures.NO_HOST, answered=True))
+            event.message = failures.NO_HOST
+        status = event.code.http_status_code()
+        if self.response is None and status is not None:
+            yield commands.SendData(self.conn, error_response(event.message, status, self.request))
+        yield commands.CloseConnection(self.conn)
+
+    def read_headers(self, event: events.ConnectionEvent) -> Commands:
+        """Read a request's head; what is none is answered with 400, and told to whoever listens."""
+        if isinstance(event, events.ConnectionClosed):
+            if bytes(self.buf).strip():
+                yield MeshMalformedHook(Malformed(self.context.client, failures.HALF_HEAD, answered=False))
+            yield commands.CloseConnection(self.conn)
+            return
+        head = self.buf.maybe_extract_lines()
+        if not head:
+            return
+        try:
+            self.request = http1.read_request_head([bytes(line) for line in head])
+            size = http1.expected_http_body_size(self.request)
+        except ValueError as error:
+            yield from self._refuse(str(error))
+            return
+        yield ReceiveHttp(RequestHeaders(self.stream_id, self.request, size == 0))
+        self.body_reader = _http1.make_body_reader(size)
+        self.state = self.read_body
+        yield from self.state(event)
+
+    def _refuse(self, error: str) -> Commands:
+        if self.request is None:
+            bad_line = error.startswith("Bad HTTP request line")
+            error = failures.BAD_LINE if bad_line else failures.BAD_FIELDS
+        yield commands.SendData(self.conn, error_response(error, 400, self.request))
+        yield commands.CloseConnection(self.conn)
+        if self.request is not None:
+            message = f"Received {error} from client"
+            yield ReceiveHttp(RequestHeaders(self.stream_id, self.request, False))
+            yield ReceiveHttp(RequestProtocolError(self.stream_id, message, ErrorCode.GENERIC_CLIENT_ERROR))
+        else:
+            yield MeshMalformedHook(Malformed(self.context.client, error, answered=True))
+        self.state = self.done
+
+    def read_body(self, event: events.Event) -> Commands:
+        """Read a request's body with its trailers."""
+        assert self.stream_id is not None
+        while True:
+            part, error = _next_part(self.body_reader, self.buf, event)
+            if error is not None:
+                closed = isinstance(event, events.ConnectionClosed)
+                message = failures.CLIENT_CUT if closed else f"{failures.CLIENT_BODY}: {error}"
+                code = ErrorCode.CLIENT_DISCONNECTED if closed else ErrorCode.GENERIC_CLIENT_ERROR
+                yield commands.CloseConnection(self.conn)
+                yield ReceiveHttp(RequestProtocolError(self.stream_id, message, code))
+                return
+            if part is None:
+                return
+            if isinstance(part, h11.Data):
+                if part.data:
+                    yield ReceiveHttp(RequestData(self.stream_id, bytes(part.data)))
+                continue
+            if trailers := trailers_of(part):
+                yield ReceiveHttp(RequestTrailers(self.stream_id, trailers))
+            if self.request is not None and self.request.data.method.upper() != b"CONNECT":
+                yield ReceiveHttp(RequestEndOfMessage(self.stream_id))
+            yield from self.mark_done(request=True)
+            return
+
+
+class Http1Client(_http1.Http1Client):
+    """The upstream's side of HTTP/1."""
+
+    _trailers: http.Headers | None = None
+    _chunked = False
+
+    def send(self, event: HttpEvent) -> Commands:
+        """Write a part of the request."""
+        if isinstance(event, RequestHeaders):
+            event = _as_sent(event)
+            self._chunked = is_chunked(event.request.data.headers.fields)
+            yield from super().send(event)
+        elif isinstance(event, RequestData):
+            data = event.data
+            if data:
+                yield commands.SendData(
+                    self.conn, b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data
+                )
+        elif isinstance(event, RequestTrailers):
+            self._trailers = event.trailers
+        elif isinstance(event, RequestEndOfMessage) and self._chunked:
+            trailers, self._trailers, self._chunked = self._trailers, None, False
+            yield commands.SendData(self.conn, b"0\r\n" + bytes(trailers or b"") + b"\r\n")
+            yield from self.mark_done(request=True)
+        else:
+            yield from super().send(event)
+
+    def read_headers(self, event: events.ConnectionEvent) -> Commands:
+        """Read a response's head, and any number of informational ones before it."""
+        if isinstance(event, events.ConnectionClosed):
+            yield from self._closed_early()
+            return
+        if self.request is None or self.stream_id is None:
+            yield commands.CloseConnection(self.conn)  # data that nobody asked for
+            return
+        while head := self.buf.maybe_extract_lines():
+            lines = [bytes(line) for line in head]
+            try:
+                response = http1.read_response_head(lines)
+                size = http1.expected_http_body_size(self.request, response)
+            except ValueError:
+                yield from self._refuse(lines)
+                return
+            if 100 <= response.data.status_code <= 199 and response.data.status_code != 101:
+                yield ReceiveHttp(Informational(self.stream_id, response))
+                continue
+            self.response = response
+            yield ReceiveHttp(ResponseHeaders(self.stream_id, response, size == 0))
+            self.body_reader = _http1.make_body_reader(size)
+            self.state = self.read_body
+            yield from self.state(event)
+            return
+
+    def _closed_early(self) -> Commands:
+        if self.conn.state & ConnectionState.CAN_WRITE:
+            yield commands.CloseConnection(self.conn)
+        if self.stream_id is None:
+            return
+        what = failures.BAD_RESPONSE if bytes(self.buf).strip() else failures.UPSTREAM_CLOSED
+        yield ReceiveHttp(
+            ResponseProtocolError(
+                self.stream_id, f"{address_of(self.conn)} {what}", ErrorCode.GENERIC_SERVER_ERROR
+            )
+        )
+
+    def _refuse(self, lines: list[bytes]) -> Commands:
+        pairs = (line.partition(b":") for line in lines[1:])
+        fields = tuple((name.strip(), value.strip()) for name, colon, value in pairs if colon)
+        yield commands.CloseConnection(self.conn)
+        assert isinstance(self.conn, Server)
+        assert self.stream_id is not None
+        yield MeshRefusedHook(Refused(self.context.client, self.conn, fields))
+        message = f"{address_of(self.conn)} {failures.BAD_RESPONSE}"
+        yield ReceiveHttp(ResponseProtocolError(self.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR))
+
+    def read_body(self, event: events.Event) -> Commands:
+        """Read a response's body with its trailers."""
+        assert self.stream_id is not None
+        while True:
+            part, error = _next_part(self.body_reader, self.buf, event)
+            if error is not None:
+                closed = isinstance(event, events.ConnectionClosed)
+                what = failures.UPSTREAM_CUT if closed else f"sent an invalid response body: {error}"
+                message = f"{address_of(self.conn)} {what}"
+                yield commands.CloseConnection(self.conn)
+                yield ReceiveHttp(
+                    ResponseProtocolError(self.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR)
+                )
+                return
+            if part is None:
+                return
+            if isinstance(part, h11.Data):
+                if part.data:
+                    yield ReceiveHttp(ResponseData(self.stream_id, bytes(part.data)))
+                continue
+            if trailers := trailers_of(part):
+                yield ReceiveHttp(ResponseTrailers(self.stream_id, trailers))
+            yield ReceiveHttp(ResponseEndOfMessage(self.stream_id))
+            yield from self.mark_done(response=True)
+            return
+
+
+def error_response(message: str, status: int, request: http.Request | None = None) -> bytes:
+    """The sidecar's own answer over HTTP/1."""
+    reply = failures.reply_to(message, client_at_fault=status < 500)
+    reason = status_codes.RESPONSES.get(reply.status, "Error").encode()
+    fields = b"".join(b"%b: %b\r\n" % field for field in reply.headers)
+    body = b"" if request is not None and request.data.method.upper() == b"HEAD" else reply.body
+    return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (reply.status, reason, fields, body)
+
+
+def trailers_of(end: Any) -> http.Headers | None:
+    """The trailers of an h11 EndOfMessage, in the case they came in."""
+    return http.Headers(end.headers.raw_items()) if end.headers else None
+
+
+def is_chunked(fields: Headers) -> bool:
+    """Whether a message is sent in chunks."""
+    for name, value in fields:
+        if len(name) == 17 and name.lower() == b"transfer-encoding":
+            return b"chunked" in value.lower()
+    return False
+
+
+def address_of(connection: Any) -> str:
+    """Where an upstream is, for people."""
+    address = connection.address
+    return f"{address[0]}:{address[1]}" if address else "the upstream"
+
+
+def _next_part(reader: Any, buf: Any, event: events.Event) -> tuple[Any, str | None]:
+    """The next part of a body, or what is wrong with it."""
+    try:
+        if isinstance(event, events.ConnectionClosed):
+            return reader.read_eof(), None
+        return reader(buf), None
+    except h11.ProtocolError as error:
+        return None, str(error)
+
+
+def _as_http1(response: http.Response) -> http.Response:
+    """An HTTP/2 response as HTTP/1.1 says it; itself where it is one already."""
+    if not (response.is_http2 or response.is_http3):
+        return response
+    response = response.copy()
+    response.http_version = "HTTP/1.1"
+    response.reason = status_codes.RESPONSES.get(response.status_code, "")
+    return response
+
+
+def _may_chunk(request: http.Request | None, response: http.Response) -> bool:
+    """Whether a response without a length may go out in chunks."""
+    if request is None or request.data.http_version != b"HTTP/1.1" or request.data.method.upper() == b"HEAD":
+        return False
+    return response.status_code not in (204, 304) and "content-length" not in response.headers
+
+
+def _as_sent(event: RequestHeaders) -> RequestHeaders:
+    """A request as it goes to an HTTP/1 upstream: with its `Expect`, and in chunks where it has no length."""
+    request = event.request
+    expect: Headers | None = getattr(request, HIDDEN_EXPECT, None)
+    unframed = (
+        request.is_http2
+        and not event.end_stream
+        and "content-length" not in request.headers
+        and "transfer-encoding" not in request.headers
+    )
+    if expect is None and not unframed:
+        return event
+    request = request.copy()
+    fields = request.data.headers.fields if expect is None else expect
+    if unframed:
+        fields = (*fields, (b"Transfer-Encoding", b"chunked"))
+    request.data.headers = http.Headers(fields)
+    return RequestHeaders(event.stream_id, request, event.end_stream)
