@@ -1,13 +1,25 @@
 """What listens on this machine: candidates for `--app` where nobody said which it is."""
 
+import ipaddress
 import os
-import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 LISTENING = "0A"
 """State of a listening socket. Source: Linux, include/net/tcp_states.h."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Socket:
+    """A row of /proc/net/tcp."""
+
+    state: str
+    host: str
+    port: int
+    remote_host: str
+    remote_port: int
+    inode: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,31 +34,43 @@ class Listener:
 
 def listeners(proc: Path = Path("/proc")) -> list[Listener]:
     """Who listens, by port, without this process; empty where the system does not tell (no /proc)."""
-    sockets: dict[int, tuple[str, str]] = {}
+    listening: dict[int, Socket] = {}
+    for row in sockets(proc):
+        if row.state == LISTENING:
+            listening.setdefault(row.port, row)
+    commands = _commands(proc)
+    own = inodes(proc / str(os.getpid()))
+    return [
+        Listener(host=row.host, port=port, command=commands.get(row.inode, ""))
+        for port, row in sorted(listening.items())
+        if row.inode not in own
+    ]
+
+
+def sockets(proc: Path = Path("/proc")) -> Iterator[Socket]:
+    """The TCP sockets of this machine; none where the system does not tell."""
     for name in ("tcp", "tcp6"):
         try:
             table = (proc / "net" / name).read_text()
         except OSError:
             continue
-        for host, port, inode in _listening(table):
-            sockets.setdefault(port, (host, inode))
-    commands = _commands(proc)
-    own = _inodes(proc / str(os.getpid()))
-    return [
-        Listener(host=host, port=port, command=commands.get(inode, ""))
-        for port, (host, inode) in sorted(sockets.items())
-        if inode not in own
-    ]
+        for line in table.splitlines()[1:]:
+            fields = line.split()
+            if len(fields) >= 10:
+                yield _socket(fields)
 
 
-def _listening(table: str) -> Iterator[tuple[str, int, str]]:
-    """Address, port and inode of each listening socket of a /proc/net/tcp table."""
-    for line in table.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) < 10 or fields[3] != LISTENING:
-            continue
-        address, _, port = fields[1].partition(":")
-        yield _host(address), int(port, 16), fields[9]
+def _socket(fields: Sequence[str]) -> Socket:
+    host, _, port = fields[1].partition(":")
+    remote_host, _, remote_port = fields[2].partition(":")
+    return Socket(
+        state=fields[3],
+        host=_host(host),
+        port=int(port, 16),
+        remote_host=_host(remote_host),
+        remote_port=int(remote_port, 16),
+        inode=fields[9],
+    )
 
 
 def _host(address: str) -> str:
@@ -55,7 +79,9 @@ def _host(address: str) -> str:
     raw = b"".join(words)
     if not any(raw):
         return "127.0.0.1"  # any address: loopback reaches it
-    return socket.inet_ntop(socket.AF_INET if len(raw) == 4 else socket.AF_INET6, raw)
+    numeric = ipaddress.ip_address(raw)
+    mapped = numeric.ipv4_mapped if isinstance(numeric, ipaddress.IPv6Address) else None
+    return str(mapped or numeric)
 
 
 def _commands(proc: Path) -> dict[str, str]:
@@ -64,18 +90,19 @@ def _commands(proc: Path) -> dict[str, str]:
     for process in proc.iterdir():
         if not process.name.isdigit():
             continue
-        inodes = _inodes(process)
-        if not inodes:
+        held = inodes(process)
+        if not held:
             continue
         try:
             command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
         except OSError:
             continue
-        found |= dict.fromkeys(inodes, command)
+        found |= dict.fromkeys(held, command)
     return found
 
 
-def _inodes(process: Path) -> set[str]:
+def inodes(process: Path) -> set[str]:
+    """The sockets that a process holds, given its folder in /proc; none where we may not look."""
     found = set()
     try:
         for descriptor in (process / "fd").iterdir():

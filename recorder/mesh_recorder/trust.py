@@ -28,8 +28,7 @@ def trust_files(ca_cert: Path, folder: Path, environ: Mapping[str, str]) -> Trus
     """Write the files that a service's variables name, into `folder`.
 
     Raises:
-        ConfigInvalid: the CA's certificate cannot be read.
-        OSError: the files cannot be written.
+        ConfigInvalid: the CA's certificate cannot be read, or the files cannot be written.
     """
     ours = _certificates(ca_cert)
     if not ours:
@@ -39,11 +38,17 @@ def trust_files(ca_cert: Path, folder: Path, environ: Mapping[str, str]) -> Trus
     files = TrustFiles(
         bundle=folder / "bundle.pem", extra=folder / "extra.pem", java_store=folder / "truststore.p12"
     )
-    write_private(files.bundle, b"".join(trusted))
-    write_private(
-        files.extra, b"".join(dict.fromkeys([*ours, *(_certificates(Path(extra)) if extra else [])]))
-    )
-    write_private(files.java_store, _java_store(trusted))
+    try:
+        write_private(files.bundle, b"".join(trusted))
+        write_private(
+            files.extra, b"".join(dict.fromkeys([*ours, *(_certificates(Path(extra)) if extra else [])]))
+        )
+        write_private(files.java_store, _java_store(trusted))
+    except OSError as cause:
+        raise ConfigInvalid(
+            f"certificates for the service cannot be written to {folder}: {cause.strerror}",
+            hint="make room there, or name another place by XDG_STATE_HOME",
+        ) from cause
     return files
 
 
@@ -63,7 +68,7 @@ def _trusted_now(environ: Mapping[str, str]) -> Iterator[bytes]:
     named = [environ[name] for name in CA_BUNDLE_VARIABLES if environ.get(name)]
     usual = ssl.get_default_verify_paths().openssl_cafile
     system = next((path for path in (usual, *_SYSTEM_BUNDLES) if path and Path(path).is_file()), None)
-    for path in dict.fromkeys([*named, *([system] if system else [])]):
+    for path in dict.fromkeys(named if system is None else [*named, system]):
         yield from _certificates(Path(path))
 
 

@@ -27,11 +27,9 @@ class WrongUsage(click.ClickException):
 class Program(click.Command):
     """A command that may be followed by `-- COMMAND…`, and has other commands by their first word."""
 
-    others: dict[str, click.Command]
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.others = {}
+        self.others: dict[str, click.Command] = {}
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run as a program; the first word may name one of the other commands."""
@@ -60,9 +58,9 @@ class Program(click.Command):
         ctx.params["command"] = tuple(command)
         return []
 
-    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The text, and the other commands."""
-        super().format_help_text(ctx, formatter)
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The other commands."""
+        super().format_epilog(ctx, formatter)
         if self.others:
             with formatter.section("Commands"):
                 formatter.write_dl(

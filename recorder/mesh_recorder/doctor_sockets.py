@@ -1,0 +1,71 @@
+"""Connections that a command makes past its sidecar, as far as /proc tells (Linux).
+
+It is looked at a few times a second, so that a short connection may be missed: what is found is
+there, what is not found may be.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from mesh_recorder.candidates import LISTENING, inodes, sockets
+
+LOOK_EVERY = 0.03
+"""Seconds."""
+_CONNECTED = frozenset({"01", "02", "04", "05", "08"})
+"""Established, being made, or being closed. Source: Linux, include/net/tcp_states.h."""
+
+
+class Connections:
+    """Looks at a process group until it is told to stop."""
+
+    def __init__(self, group: int, ours: frozenset[int], proc: Path = Path("/proc")) -> None:
+        """Look at `group`; connections to the ports `ours` are no news."""
+        self._group = group
+        self._ours = ours
+        self._proc = proc
+        self._seen: dict[str, tuple[str, int]] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, name="mesh-doctor-sockets", daemon=True)
+        self.programs: set[str] = set()
+        """The files that the group's processes run."""
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> dict[tuple[str, int], int]:
+        """How many connections went where, past the sidecar: at least these."""
+        self._ended.set()
+        self._thread.join()
+        counts: dict[tuple[str, int], int] = {}
+        for remote in self._seen.values():
+            counts[remote] = counts.get(remote, 0) + 1
+        return counts
+
+    def _look(self) -> None:
+        while not self._ended.wait(LOOK_EVERY):
+            held: set[str] = set()
+            for process in self._processes():
+                held |= inodes(process)
+                with contextlib.suppress(OSError):
+                    self.programs.add(str((process / "exe").readlink()))
+            self._note(held)
+
+    def _note(self, held: set[str]) -> None:
+        rows = [row for row in sockets(self._proc) if row.inode in held]
+        taking = {row.port for row in rows if row.state == LISTENING}
+        for row in rows:
+            if row.state in _CONNECTED and row.port not in taking and row.remote_port not in self._ours:
+                self._seen[row.inode] = (row.remote_host, row.remote_port)
+
+    def _processes(self) -> Iterator[Path]:
+        for process in self._proc.iterdir():
+            if not process.name.isdigit():
+                continue
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                # The program's name, in brackets, may hold anything. Source: proc_pid_stat(5).
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[2]) == self._group:
+                    yield process
