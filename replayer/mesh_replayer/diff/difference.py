@@ -6,7 +6,13 @@ from typing import Any
 
 
 class Where(StrEnum):
-    """The part of the response."""
+    """The part of the exchange; of a replay, only the response's parts come up."""
+
+    METHOD = "method"
+    PATH = "path"
+    REQUEST_HEADER = "request_header"
+    REQUEST_TRAILER = "request_trailer"
+    REQUEST_BODY = "request_body"
 
     STATUS = "status"
     GRPC_STATUS = "grpc_status"

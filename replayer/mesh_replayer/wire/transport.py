@@ -6,6 +6,7 @@ What httpx would change is taken from the request's extensions instead: `target`
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -58,8 +59,7 @@ class WireTransport(httpx.AsyncBaseTransport):
         try:
             await _send(connection, reader, request)
             request_end = time.monotonic_ns()
-            async with _limit(limits.get("read"), httpx.ReadTimeout):
-                await connection.until_head()
+            await _await_head(connection, limits.get("read"))
         except BaseException:
             connection.abort()
             raise
@@ -81,8 +81,11 @@ class WireTransport(httpx.AsyncBaseTransport):
             if self._connection.usable:
                 return self._connection
             self._connection.abort()
-        async with _limit(limit, httpx.ConnectTimeout):
-            connection = await connect(self._addresses, self._context, self._server_name)
+        try:
+            async with asyncio.timeout(limit):
+                connection = await connect(self._addresses, self._context, self._server_name)
+        except TimeoutError as cause:
+            raise httpx.ConnectTimeout(f"no connection within {limit:g} s") from cause
         self._connection = connection
         self.opened += 1
         return connection
@@ -102,8 +105,9 @@ async def _send(connection: Connection, reader: ResponseReader, request: httpx.R
     if (header(headers, b"expect") or b"").lower() == b"100-continue":
         await connection.send(waiting)
         waiting = b""
-        async with _limit(CONTINUE_LIMIT, None):
-            await connection.until_continued()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CONTINUE_LIMIT):
+                await connection.until_continued()
     stream: AsyncIterator[bytes] = request.stream.__aiter__()  # type: ignore[union-attr]  # an async client's is async
     async for piece in stream:
         if reader.head is not None:
@@ -112,6 +116,14 @@ async def _send(connection: Connection, reader: ResponseReader, request: httpx.R
         waiting = b""
     if reader.head is None:
         await connection.send(waiting + (last_chunk(extensions.get("trailers", ())) if chunked else b""))
+
+
+async def _await_head(connection: Connection, limit: float | None) -> None:
+    try:
+        async with asyncio.timeout(limit):
+            await connection.until_head()
+    except TimeoutError as cause:
+        raise httpx.ReadTimeout(f"no answer within {limit:g} s") from cause
 
 
 def _response(connection: Connection, reader: ResponseReader, request_end: int) -> httpx.Response:
@@ -141,22 +153,3 @@ class _Body(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         if not self._connection.usable:
             self._connection.abort()
-
-
-class _limit:
-    """`asyncio.timeout` that raises an httpx error, or nothing at all."""
-
-    def __init__(self, seconds: float | None, error: type[httpx.TransportError] | None) -> None:
-        self._timeout, self._error, self._seconds = asyncio.timeout(seconds), error, seconds
-
-    async def __aenter__(self) -> None:
-        await self._timeout.__aenter__()
-
-    async def __aexit__(self, *raised: Any) -> bool:
-        try:
-            await self._timeout.__aexit__(*raised)
-        except TimeoutError as cause:
-            if self._error is None:
-                return True
-            raise self._error(f"nothing within {self._seconds:g} s") from cause
-        return False

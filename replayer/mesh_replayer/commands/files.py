@@ -1,0 +1,103 @@
+"""`export`, `import`, `trust`: files in and out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from mesh_core.project import Project
+from mesh_replayer.commands.look import PROGRAM
+from mesh_store.command import friendly, project_options
+
+
+@click.command("export")
+@click.argument("query", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True,
+    metavar="FILE", help="Where to: .har, .har.gz or .har.zst.",
+)  # fmt: skip
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=10_000, show_default=True, help="At most so many."
+)
+@project_options
+@friendly(PROGRAM)
+def export_command(query: tuple[str, ...], output: Path, limit: int, project: Project) -> None:
+    """Write a HAR file of what a query finds or an id names; every viewer opens it.
+
+    \b
+    Examples:
+      mesh-replay export last -o checkout.har
+      mesh-replay export service:payment status:5xx since:1d -o failures.har.zst
+    """
+    from mesh_replayer.captures import write_capture
+    from mesh_replayer.commands.exporting import selected
+    from mesh_store.store import open_store
+
+    with open_store(project.store) as store:
+        recorded, more = selected(store, query, limit)
+    write_capture(output, recorded)
+    click.echo(f"{len(recorded)} exchange{'' if len(recorded) == 1 else 's'} in {output}")
+    if more:
+        click.echo(f"there are more than --limit {limit}: the newest were taken", err=True)
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
+@project_options
+@friendly(PROGRAM)
+def import_command(files: tuple[Path, ...], project: Project) -> None:
+    """Put HAR files into the store.
+
+    They may be our own exports, or those of browsers and proxies.
+
+    \b
+    Examples:
+      mesh-replay import checkout.har
+      mesh-replay import *.har.gz --store sqlite:///elsewhere.db
+    """
+    from mesh_replayer.captures import read_capture
+    from mesh_store.store import open_store
+
+    captures = [(file, read_capture(file)) for file in files]
+    with open_store(project.store) as store:
+        for file, recorded in captures:
+            new = store.add(recorded)
+            click.echo(f"{new} of {len(recorded)} exchanges in {file} are new")
+
+
+@click.command("trust")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@friendly(PROGRAM)
+def trust_command(file: Path | None) -> None:
+    """Say that a mesh.toml is yours.
+
+    Its path and content are remembered; a change to it asks again.
+
+    \b
+    Examples:
+      mesh-replay trust
+      mesh-replay trust ../mesh.toml
+    """
+    from mesh_core.config import parse_config, trust_reasons
+    from mesh_core.errors import ConfigInvalid
+    from mesh_core.project import find_config, state_dir, trust_file, trusted_with
+    from mesh_store.disk import read_file, write_private
+
+    path = file if file is not None else find_config(Path.cwd(), read_file)
+    content = None if path is None else read_file(path)
+    if path is None or content is None:
+        raise ConfigInvalid(f"there is no {file or 'mesh.toml here or above'}", hint="name the file")
+    try:
+        config = parse_config(content.decode(), where=str(path))
+    except UnicodeDecodeError as cause:
+        raise ConfigInvalid(f"{path} is not UTF-8 (byte {cause.start})", hint="save it as UTF-8") from cause
+    remembered = trust_file(state_dir(os.environ))
+    try:
+        write_private(remembered, trusted_with(path, content, read_file(remembered)))
+    except OSError as cause:
+        problem = f"{remembered} cannot be written: {cause.strerror}"
+        raise ConfigInvalid(problem, hint="check its folder") from cause
+    reasons = trust_reasons(config)
+    click.echo(f"{path.absolute()} is trusted as it stands" + (f": {'; '.join(reasons)}" if reasons else ""))

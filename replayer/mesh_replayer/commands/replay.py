@@ -1,0 +1,151 @@
+"""`trace` and `exchange`: send what was recorded again, and judge what comes back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from mesh_core.project import Project
+from mesh_replayer.commands.look import PROGRAM
+from mesh_store.command import friendly, project_options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the options of a replay say."""
+
+    targets: tuple[str, ...]
+    service: str | None
+    header: tuple[str, ...]
+    host: str
+    allow_unsafe: bool
+    mark: bool
+    dry_run: bool
+    timeout: str
+    fixed_status: tuple[int, ...]
+    expect: str | None
+    exit_zero: bool
+    report: tuple[str, ...]
+    as_json: bool
+
+
+_OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
+    click.option(
+        "--target", "targets", multiple=True, required=True, metavar="[SERVICE=]HOST:PORT",
+        help="Where to send it; https://HOST:PORT for TLS. Again for another service.",
+    ),
+    click.option("--service", metavar="NAME", help="The service that the target stands for."),
+    click.option(
+        "-H", "--header", multiple=True, metavar="'NAME: VALUE'",
+        help="Set a request header in place of the recorded one; an empty value takes it out.",
+    ),
+    click.option(
+        "--host", default="recorded", show_default=True, metavar="recorded|target|NAME",
+        help="The Host that is sent.",
+    ),
+    click.option(
+        "--allow-unsafe", is_flag=True,
+        help="Send POST, PUT and the like to a target that is not this machine.",
+    ),
+    click.option(
+        "--no-mark", "mark", is_flag=True, flag_value=False, default=True,
+        help="Leave out the mesh-replay header and tracestate member.",
+    ),
+    click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing."),
+    click.option(
+        "--timeout", default="30s", show_default=True, metavar="TIME", help="For each request: 500ms, 5m."
+    ),
+    click.option(
+        "--fixed-status", multiple=True, type=click.IntRange(400, 499), metavar="STATUS",
+        help="An answer, such as 422, that is the cure of a failure.",
+    ),
+    click.option(
+        "--expect", type=click.Choice(["reproduced"]), help="Succeed if every failure fails as it did."
+    ),
+    click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdicts are."),
+    click.option(
+        "--report", multiple=True, metavar="KIND[:FILE]", help="terminal (default) or json; repeatable."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="As --report json, and nothing else on stdout."),
+)  # fmt: skip
+
+
+def replay_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of every replay; the command gets them as `given`."""
+
+    def run(**arguments: Any) -> None:
+        names = {field.name for field in dataclasses.fields(Given)}
+        given = Given(**{name: arguments.pop(name) for name in names})
+        command(given=given, **arguments)
+
+    run.__doc__, run.__name__ = command.__doc__, command.__name__
+    wrapped: Callable[..., None] = run
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+@click.command("trace")
+@click.argument("id")
+@project_options
+@friendly(PROGRAM)
+@replay_options
+def trace_command(id: str, given: Given, project: Project) -> None:
+    """Replay a trace: send its requests to one service again.
+
+    The answers are compared with the recorded ones. The target stands for --service; else for the service
+    whose app it is in mesh.toml; else for the culprit of a failed trace; else for the service where the
+    trace began. Exit code 0: all as it was, or failures are gone; 1: the service is wrong; 3: target
+    unreachable or credentials refused; 4: refused for safety; 5: nothing was judged.
+
+    \b
+    Examples:
+      mesh-replay trace last --target localhost:8080
+      mesh-replay trace 4bf92f3577b34da6 --target cart=localhost:7002 --json
+      mesh-replay trace last --target localhost:8080 --expect reproduced
+    """
+    from mesh_replayer.commands.naming import find_trace
+    from mesh_replayer.commands.replaying import carry_out, targets_of
+    from mesh_replayer.plan import plan_trace
+    from mesh_store.store import open_store
+
+    targets = targets_of(given, project)
+    with open_store(project.store) as store:
+        trace = find_trace(store, id)
+        plan = plan_trace(trace, targets, service=given.service, services=project.config.services)
+        bodies = store.bodies(step.exchange for step in plan.steps)
+    raise SystemExit(carry_out(plan, bodies, given, project))
+
+
+@click.command("exchange")
+@click.argument("id")
+@project_options
+@friendly(PROGRAM)
+@replay_options
+def exchange_command(id: str, given: Given, project: Project) -> None:
+    """Replay one exchange: send its request again.
+
+    \b
+    Examples:
+      mesh-replay exchange 0193a5c27b1e7d3f --target localhost:8080
+      mesh-replay exchange 0193a5c27b1e7d3f --target https://staging.internal --allow-unsafe --dry-run
+    """
+    from mesh_core.errors import ConfigInvalid
+    from mesh_replayer.commands.naming import find_exchange
+    from mesh_replayer.commands.replaying import carry_out, targets_of
+    from mesh_replayer.plan import plan_exchange
+    from mesh_store.store import open_store
+
+    targets = targets_of(given, project)
+    if len(targets) > 1:
+        raise ConfigInvalid("one exchange has one target", hint="give --target once")
+    target = targets[0] if given.service is None else dataclasses.replace(targets[0], service=given.service)
+    with open_store(project.store) as store:
+        exchange = find_exchange(store, id)
+        plan = plan_exchange(exchange, target)
+        bodies = store.bodies([exchange])
+    raise SystemExit(carry_out(plan, bodies, given, project))

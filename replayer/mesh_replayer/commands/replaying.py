@@ -1,0 +1,152 @@
+"""A replay from its options to its exit code."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+
+from mesh_core.config import RedactMode
+from mesh_core.errors import ConfigInvalid, ExitCode
+from mesh_core.ids import uuid7
+from mesh_core.model import Bodies
+from mesh_core.project import Project
+from mesh_core.redact import Redactor
+from mesh_core.units import parse_seconds
+from mesh_replayer.commands.replay import Given
+from mesh_replayer.events import Event
+from mesh_replayer.look.console import console
+from mesh_replayer.plan import Plan
+from mesh_replayer.prepare import Wishes, given_headers
+from mesh_replayer.project_key import project_key
+from mesh_replayer.reports.dry import dry_run
+from mesh_replayer.reports.json_report import JsonReport
+from mesh_replayer.reports.terminal import TerminalReport
+from mesh_replayer.resolve import authority_of, resolve_all
+from mesh_replayer.run import RunOptions, run_plan
+from mesh_replayer.send import Sender
+from mesh_replayer.target import Target, check_methods, check_written, parse_target
+from mesh_store.disk import write_private
+
+type Handle = Callable[[Event], None]
+
+BY_CLASS = (
+    "values that were hidden when recorded are equal by their kind: this machine has no key of the project"
+)
+
+
+def targets_of(given: Given, project: Project) -> list[Target]:
+    """The targets, allowed as written.
+
+    Raises:
+        TargetNotAllowed: one is not, and nothing was resolved or sent.
+    """
+    targets = [parse_target(text) for text in given.targets]
+    for target in targets:
+        check_written(target, project.config.allow_targets)
+    return targets
+
+
+def carry_out(plan: Plan, bodies: Bodies, given: Given, project: Project) -> ExitCode:
+    """Check, send, report.
+
+    Raises:
+        MeshError: refused, wrongly used, or nothing could be tried.
+    """
+    wishes = _wishes(plan, given)
+    if given.dry_run:
+        return dry_run(plan, bodies, wishes, allow_unsafe=given.allow_unsafe, as_json=given.as_json)
+    if not given.allow_unsafe:
+        for choice in plan.choices:
+            sent = [step.exchange.method for step in plan.sent if step.target is choice.target]
+            check_methods(choice.target, sent)
+    options, notes = _options(wishes, given, project)
+    handlers = _reports(given)
+
+    def emit(event: Event) -> None:
+        for handle in handlers:
+            handle(event)
+
+    folder = project.config_path.parent if project.config_path is not None else Path.cwd()
+    authorities = {
+        choice.target.text: ca
+        for choice in plan.choices
+        if (ca := authority_of(project.config.services.get(choice.service), folder)) is not None
+    }
+
+    async def replay() -> ExitCode:
+        routes = await resolve_all([choice.target for choice in plan.choices], authorities)
+        sender = Sender(routes, _timeout(given.timeout))
+        return (await run_plan(plan, bodies, sender, options, emit, notes)).exit_code
+
+    return asyncio.run(replay())
+
+
+def _wishes(plan: Plan, given: Given) -> Wishes:
+    try:
+        headers = given_headers(given.header)
+    except ValueError as cause:
+        raise ConfigInvalid(f"-H {cause}", hint="such as -H 'Authorization: Bearer …'") from cause
+    host = {"recorded": None, "target": plan.choices[0].target.authority}.get(given.host, given.host)
+    return Wishes(run_id=uuid7(time.time_ns(), os.urandom(8)), mark=given.mark, host=host, headers=headers)
+
+
+def _options(wishes: Wishes, given: Given, project: Project) -> tuple[RunOptions, tuple[str, ...]]:
+    mode = project.config.redact.mode
+    key = project_key(project, os.environ)
+    options = RunOptions(
+        wishes=wishes,
+        fixed_status=frozenset(given.fixed_status),
+        expect_reproduced=given.expect == "reproduced",
+        exit_zero=given.exit_zero,
+        redactor=None if mode is RedactMode.OFF else Redactor(key, mode),
+        keyed=key is not None,
+        version=version("mesh-replay"),
+    )
+    return options, () if key is not None or mode is RedactMode.OFF else (BY_CLASS,)
+
+
+def _timeout(text: str) -> float:
+    try:
+        seconds = parse_seconds(text)
+    except ValueError as cause:
+        raise ConfigInvalid(f"--timeout {cause}", hint="such as --timeout 30s") from cause
+    if not seconds > 0:
+        raise ConfigInvalid(f"--timeout {text} leaves no time", hint="such as --timeout 30s")
+    return seconds
+
+
+def _reports(given: Given) -> list[Handle]:
+    """Every report that was asked for; people's goes to stderr where stdout is for a program."""
+    asked = [*given.report, *(["json"] if given.as_json else [])] or ["terminal"]
+    json_on_stdout = "json" in asked
+    return [_report(text, json_on_stdout=json_on_stdout) for text in asked]
+
+
+def _report(text: str, *, json_on_stdout: bool) -> Handle:
+    kind, _, file = text.partition(":")
+    if kind == "json":
+        return JsonReport(_to_file(Path(file)) if file else _to_stdout).handle
+    if kind == "terminal" and not file:
+        return TerminalReport(console(sys.stderr if json_on_stdout else sys.stdout)).handle
+    known = "terminal, json, json:FILE"
+    raise ConfigInvalid(f"there is no report {text!r}", hint=f"there are {known}")
+
+
+def _to_stdout(content: str) -> None:
+    click.echo(content, nl=False)
+
+
+def _to_file(path: Path) -> Callable[[str], None]:
+    def write(content: str) -> None:
+        try:
+            write_private(path, content.encode())
+        except OSError as cause:
+            problem = f"{path} cannot be written: {cause.strerror}"
+            raise ConfigInvalid(problem, hint="check the folder") from cause
+
+    return write

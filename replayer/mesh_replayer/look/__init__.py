@@ -1,0 +1,1 @@
+"""What was recorded, for people at a terminal. Values come in, lines go out."""

@@ -1,0 +1,87 @@
+"""`--dry-run`: what would be sent, and whether it would be."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import click
+from rich.text import Text
+
+from mesh_core.errors import ExitCode
+from mesh_core.model import Bodies
+from mesh_replayer.look.console import console, print_lines
+from mesh_replayer.look.safe import safe
+from mesh_replayer.plan import Plan, Step
+from mesh_replayer.prepare import Prepared, Wishes, prepare
+from mesh_replayer.reports.shapes import plan_json
+from mesh_replayer.reports.terminal import target_line
+from mesh_replayer.retrace import FreshIds
+from mesh_replayer.target import unsafe_methods
+
+
+def dry_run(plan: Plan, bodies: Bodies, wishes: Wishes, *, allow_unsafe: bool, as_json: bool) -> ExitCode:
+    """Print the plan; nothing is resolved or sent.
+
+    Returns:
+        REFUSED where the plan would be, for its methods; NOTHING where nothing would be sent.
+    """
+    ids = FreshIds(os.urandom)
+    rows = [(step, _why_not(step, allow_unsafe), _prepared(step, bodies, wishes, ids)) for step in plan.steps]
+    if as_json:
+        click.echo(json.dumps(_document(plan, rows), indent=2))
+    else:
+        print_lines(console(sys.stdout), _lines(plan, rows))
+    if any(refused for _, refused, _ in rows):
+        return ExitCode.REFUSED
+    return ExitCode.OK if any(isinstance(ready, Prepared) for _, _, ready in rows) else ExitCode.NOTHING
+
+
+type _Row = tuple[Step, str, Prepared | str]
+
+
+def _prepared(step: Step, bodies: Bodies, wishes: Wishes, ids: FreshIds) -> Prepared | str:
+    return step.skip if step.skip is not None else prepare(step.exchange, bodies, wishes, ids)
+
+
+def _why_not(step: Step, allow_unsafe: bool) -> str:
+    if allow_unsafe or step.skip is not None or not unsafe_methods(step.target, [step.exchange.method]):
+        return ""
+    return "refused: needs --allow-unsafe"
+
+
+def _document(plan: Plan, rows: list[_Row]) -> dict[str, Any]:
+    return {
+        "dry_run": True,
+        **plan_json(plan),
+        "exchanges": [
+            {
+                "exchange_id": step.exchange.id,
+                "service": step.exchange.service,
+                "method": step.exchange.method,
+                "path": step.exchange.path,
+                "target": step.target.text,
+                "refused": refused or None,
+                "skipped": ready if isinstance(ready, str) else None,
+                "request_changes": list(ready.changes) if isinstance(ready, Prepared) else [],
+            }
+            for step, refused, ready in rows
+        ],
+    }
+
+
+def _lines(plan: Plan, rows: list[_Row]) -> Iterator[Text]:
+    for choice in plan.choices:
+        yield target_line(choice)
+    for step, refused, ready in rows:
+        line = Text(f"  {safe(step.exchange.method)} {safe(step.exchange.path)}")
+        line.append(f"  to {safe(step.target.text)}", "dim")
+        if isinstance(ready, str):
+            line.append(f"  skipped: {safe(ready)}", "yellow")
+        elif refused:
+            line.append(f"  {refused}", "bold red")
+        elif ready.changes:
+            line.append(f"  with {safe(', '.join(ready.changes))}", "dim")
+        yield line
+    yield Text("nothing was sent (--dry-run)", "bold")

@@ -1,0 +1,93 @@
+"""A run as JSON. Pure: DESIGN's shape, made of plain values."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from mesh_replayer.diff import Difference, LeftOut
+from mesh_replayer.events import Judged, RunFinished, RunStarted
+from mesh_replayer.plan import Plan
+
+MOST_DIFFERENCES = 1_000
+"""Of one exchange."""
+MOST_VALUE = 10_000
+"""Characters of one value."""
+
+
+def run_json(started: RunStarted, judged: Sequence[Judged], finished: RunFinished) -> dict[str, Any]:
+    """A whole run."""
+    return {
+        "run_id": started.run_id,
+        **plan_json(started.plan),
+        "exit_code": int(finished.exit_code),
+        "interrupted": finished.interrupted,
+        "counts": dict(finished.counts),
+        "notes": list(started.notes),
+        "exchanges": [_judged(each) for each in judged],
+    }
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """Where a plan goes, and whom that stands for."""
+    first = plan.choices[0]
+    return {
+        "trace_id": plan.trace_id,
+        "target": first.target.text,
+        "service": first.service,
+        "service_reason": first.reason,
+        "targets": [
+            {"target": choice.target.text, "service": choice.service, "service_reason": choice.reason}
+            for choice in plan.choices
+        ],
+    }
+
+
+def difference_json(difference: Difference) -> dict[str, Any]:
+    """One difference."""
+    return {
+        "where": difference.where.value,
+        "path": difference.path,
+        "kind": difference.kind.value,
+        "recorded": _bounded(difference.recorded),
+        "replayed": _bounded(difference.replayed),
+        "noise": difference.noise,
+    }
+
+
+def left_out_json(left_out: Sequence[LeftOut]) -> list[dict[str, str]]:
+    """What was not compared."""
+    return [{"what": each.what, "why": each.why} for each in left_out]
+
+
+def _judged(each: Judged) -> dict[str, Any]:
+    recorded, replayed = each.exchange, each.replayed
+    return {
+        "exchange_id": recorded.id,
+        "replayed_id": None if replayed is None else replayed.id,
+        "replayed_trace_id": None if replayed is None else replayed.trace_id,
+        "service": recorded.service,
+        "method": recorded.method,
+        "path": recorded.path,
+        "verdict": each.verdict.value,
+        "reason": each.reason,
+        "recorded_status": recorded.status,
+        "replayed_status": None if replayed is None else replayed.status,
+        "recorded_outcome": recorded.outcome.value,
+        "replayed_outcome": None if replayed is None else replayed.outcome.value,
+        "recorded_duration": recorded.duration,
+        "replayed_duration": None if replayed is None else replayed.duration,
+        "differences": [difference_json(each) for each in each.differences[:MOST_DIFFERENCES]],
+        "differences_left": max(0, len(each.differences) - MOST_DIFFERENCES),
+        "not_compared": left_out_json(each.left_out),
+        "request_changes": list(each.changes),
+    }
+
+
+def _bounded(value: Any) -> Any:
+    """A value, or of one that is too long the beginning of its text."""
+    if isinstance(value, bool | int | float | None):
+        return value
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) <= MOST_VALUE:
+        return value
+    return f"{text[:MOST_VALUE]}… ({len(text) - MOST_VALUE} more characters)"

@@ -1,0 +1,105 @@
+"""The report for people: where it goes, what became of each request, and what that amounts to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.text import Text
+
+from mesh_core.masks import path_template
+from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
+from mesh_replayer.look.console import print_lines
+from mesh_replayer.look.differences import difference_lines, left_out_lines, place
+from mesh_replayer.look.safe import safe
+from mesh_replayer.look.words import STYLES
+from mesh_replayer.plan import Choice
+from mesh_replayer.verdict import Verdict, what
+
+_SHOW_DIFFERENCES = frozenset({Verdict.DIFFERENT, Verdict.BROKEN, Verdict.FAILS_DIFFERENTLY})
+
+
+@dataclass(slots=True)
+class TerminalReport:
+    """Prints the head at once, and all that is alike together when the run is over."""
+
+    console: Console
+    _judged: list[Judged] = field(default_factory=list)
+
+    def handle(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, RunStarted):
+            print_lines(self.console, started_lines(event))
+        elif isinstance(event, Judged):
+            self._judged.append(event)
+        else:
+            print_lines(self.console, result_lines(self._judged, event, self.console.width))
+
+
+def started_lines(event: RunStarted) -> Iterator[Text]:
+    """What the target is, and that its dependencies are live."""
+    for choice in event.plan.choices:
+        yield target_line(choice)
+    sent, all_steps = len(event.plan.sent), len(event.plan.steps)
+    line = f"{sent} request{'' if sent == 1 else 's'}"
+    if all_steps > sent:
+        line += f" ({all_steps - sent} more cannot be sent)"
+    if event.plan.trace_id is not None:
+        line += f" of trace {event.plan.trace_id}"
+    yield Text(f"{line}, run {event.run_id}", "dim")
+    for note in event.notes:
+        yield Text(note, "yellow")
+
+
+def target_line(choice: Choice) -> Text:
+    """Where requests go, whom that stands for and why, and what of it is real."""
+    where = "this machine" if choice.target.loopback else "not this machine"
+    line = Text("target ")
+    line.append(safe(choice.target.text), "bold")
+    line.append(f" ({where}) stands for ")
+    line.append(safe(choice.service), "bold")
+    line.append(f", {safe(choice.reason)}; its own dependencies are live")
+    return line
+
+
+def result_lines(judged: list[Judged], finished: RunFinished, width: int) -> Iterator[Text]:
+    """A line or more for all that are alike, then the counts."""
+    for alike in _grouped(judged):
+        yield from _group(alike, width)
+    counts = ", ".join(f"{count} {name}" for name, count in finished.counts.items()) or "nothing was sent"
+    line = Text("interrupted: " if finished.interrupted else "")
+    line.append(counts, "bold")
+    yield line
+
+
+def _grouped(judged: list[Judged]) -> list[list[Judged]]:
+    """Those that say the same of the same route stand together: two hundred 404s are one line."""
+    groups: dict[tuple[object, ...], list[Judged]] = {}
+    for each in judged:
+        now = None if each.replayed is None else what(each.replayed)
+        where = frozenset((place(difference), difference.kind) for difference in each.differences)
+        route = (each.exchange.service, each.exchange.method, path_template(each.exchange.path))
+        groups.setdefault((each.verdict, route, what(each.exchange), now, where, each.reason), []).append(
+            each
+        )
+    return list(groups.values())
+
+
+def _group(alike: list[Judged], width: int) -> Iterator[Text]:
+    first = alike[0]
+    line = Text("  ")
+    line.append(f"{first.verdict.replace('_', ' '):<18}", STYLES[first.verdict])
+    line.append(f"{safe(first.exchange.service)} {safe(first.exchange.method)} {safe(first.exchange.path)}")
+    if len(alike) > 1:
+        line.append(f" and {len(alike) - 1} like it", "bold")
+    if first.reason:
+        line.append(f"  {safe(first.reason)}")
+    elif first.replayed is not None:
+        line.append(f"  {what(first.exchange)} → {what(first.replayed)}", "dim")
+    yield line
+    if first.verdict in _SHOW_DIFFERENCES:
+        yield from difference_lines(first.differences, width, "      ")
+    if first.verdict in (Verdict.DIFFERENT, Verdict.SAME):
+        yield from left_out_lines(first.left_out, "      ")
+    for change in first.changes:
+        if not change.startswith("new "):
+            yield Text(f"      sent with {safe(change)}", "dim")
