@@ -57,6 +57,8 @@ class Lane(StrEnum):
     MITMPROXY = "mitmproxy"
     WIRE = "wire"
     ENVOY = "envoy"
+    IMPORTED = "imported"
+    """None of ours: out of another tool's file."""
 
 
 class Sender(StrEnum):
