@@ -7,6 +7,8 @@ from mesh_store.tables import bookkeeping
 
 PRUNED_BEFORE = "pruned_before"
 """Exchanges that started before this, in nanoseconds since the epoch, may have been pruned."""
+FREED_BYTES = "freed_bytes"
+"""Of what the runs have written, this much went again; for stores that cannot count their pages."""
 
 
 def recall(connection: Connection, name: str) -> int | None:

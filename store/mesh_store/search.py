@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
 
-from sqlalchemy import ColumnElement, Connection, and_, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, func, literal, select, tuple_
 
 from mesh_core.errors import QueryInvalid
 from mesh_core.model import Exchange
@@ -56,10 +56,19 @@ def search(connection: Connection, query: Query, *, limit: int, cursor: str | No
     for hit in looked_through(connection, query, meaning, after=after, batch=batch):
         if len(found) == limit or (seen == MOST_LOOKED_THROUGH and not meaning.exact):
             return Page(tuple(found), _write_cursor(last, query))
-        last, seen = _position(hit.exchange), seen + 1
+        last, seen = position(hit.exchange), seen + 1
         if hit.fits:
             found.append(hit.exchange)
     return Page(tuple(found), None)
+
+
+def count(connection: Connection, query: Query) -> int:
+    """How many exchanges a query finds."""
+    meaning = compiled(query, connection.dialect.name)
+    if meaning.exact:
+        statement = select(func.count()).select_from(exchange).where(meaning.where)
+        return int(connection.execute(statement).scalar_one())
+    return sum(hit.fits for hit in looked_through(connection, query, meaning))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ def looked_through(
             yield from _checked(connection, query, meaning, rows)
         if len(rows) < batch:
             return
-        after, batch = _position(rows[-1][0]), max(batch, _BATCH)
+        after, batch = position(rows[-1][0]), max(batch, _BATCH)
 
 
 type _Row = tuple[Exchange, bytes | None]
@@ -110,7 +119,8 @@ def _read(
     return [(document.decode(content), name) for content, name in connection.execute(statement)]
 
 
-def _position(last: Exchange) -> Position:
+def position(last: Exchange) -> Position:
+    """Where a search that stops at an exchange goes on."""
     return last.started_at, bytes.fromhex(last.id)
 
 

@@ -2,41 +2,55 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Concatenate, Self
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
-from mesh_core.errors import CaptureInvalid
+from mesh_core.errors import CaptureInvalid, StoreUnreachable
 from mesh_core.fingerprint import FailureGroup
 from mesh_core.frames import decode_segment
 from mesh_core.model import Bodies, Exchange
 from mesh_core.query import Query
 from mesh_core.trace import Trace
 from mesh_store import bodies as body_store
-from mesh_store import door, gather, groups, lookup, reading, writing
+from mesh_store import check, door, erase, forget, gather, groups, lookup, partitions, reading, stats, writing
 from mesh_store import search as searching
+from mesh_store.check import Check
+from mesh_store.keeper import Keeper
 from mesh_store.lookup import Found
+from mesh_store.retention import Retention, prune
 from mesh_store.rows import Refused
 from mesh_store.search import Page
+from mesh_store.stats import Stats
+from mesh_store.writing import Batch
 
-__all__ = ["Found", "Page", "Store", "open_store"]
+__all__ = ["Check", "Found", "Page", "Retention", "Stats", "Store", "open_store"]
 
 logger = logging.getLogger(__name__)
 
 BUSY_SECONDS = 5.0
 """How long another writer of an SQLite file is waited for."""
+DEFAULT_RETENTION = Retention()
 
 
-def open_store(url: str, *, busy_seconds: float = BUSY_SECONDS) -> "Store":
+def open_store(
+    url: str, *, busy_seconds: float = BUSY_SECONDS, retention: Retention = DEFAULT_RETENTION
+) -> "Store":
     """Open the store at an URL: `sqlite:///FILE` (made and migrated at first use) or `postgresql://…`.
+
+    Args:
+        url: of the store.
+        busy_seconds: how long another writer of an SQLite file is waited for.
+        retention: what is kept while this store is written to.
 
     Raises:
         StoreUnreachable: it cannot be reached, is damaged, or is not ours.
         SchemaOutdated: `mesh-store upgrade` has to be run first, or this program is too old.
     """
-    return Store(door.open_engine(url, busy_seconds=busy_seconds))
+    return Store(door.open_engine(url, busy_seconds=busy_seconds), retention)
 
 
 class Store:
@@ -45,9 +59,11 @@ class Store:
     Every method may raise StoreUnreachable.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, retention: Retention) -> None:
         """Take an engine whose schema was checked; `open_store` does so."""
         self._engine = engine
+        self._keeper = Keeper(engine, retention)
+        self._days: set[int] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -77,8 +93,10 @@ class Store:
         """
         read = decode_segment(segment)
         batch = writing.batch_of(read.frames)
-        with door.transaction(self._engine, writes=True) as connection:
-            return writing.write_segment(connection, read.run, batch, time.time_ns())
+        with self._writing(batch) as connection:
+            highest = writing.write_segment(connection, read.run, batch, time.time_ns())
+        self._look_after()
+        return highest
 
     def add(self, recorded: Iterable[tuple[Exchange, Bodies]]) -> int:
         """Commit exchanges that come from a file; how many were new.
@@ -90,7 +108,7 @@ class Store:
             batch = writing.import_of(recorded)
         except Refused as cause:
             raise CaptureInvalid(str(cause), hint="correct the file, or leave the exchange out") from cause
-        with door.transaction(self._engine, writes=True) as connection:
+        with self._writing(batch) as connection:
             return writing.write_import(connection, batch, time.time_ns())
 
     def exchange(self, exchange_id: str) -> Exchange | None:
@@ -99,21 +117,18 @@ class Store:
 
     def exchanges(self, ids: Iterable[str]) -> list[Exchange]:
         """The exchanges of these ids that are recorded, in this order."""
-        with door.transaction(self._engine, writes=False) as connection:
-            return reading.by_id(connection, ids)
+        return self._read(reading.by_id, ids)
 
     def bodies(self, exchanges: Iterable[Exchange]) -> Bodies:
         """The stored bytes of all their bodies, by hash; each is checked against it."""
-        with door.transaction(self._engine, writes=False) as connection:
-            return body_store.load(connection, body_store.all_hashes_of(exchanges))
+        return self._read(body_store.load, body_store.all_hashes_of(exchanges))
 
     def trace(self, trace_id: str) -> Trace | None:
         """The whole trace, 32 hex digits, with all that is joined to it; None where it is not recorded.
 
         Where its request id was used again an hour later, the newest part.
         """
-        with door.transaction(self._engine, writes=False) as connection:
-            return gather.read_trace(connection, trace_id)
+        return self._read(gather.read_trace, trace_id)
 
     def find(self, text: str) -> Found:
         """The one thing that a text names, in every form that people have in hand.
@@ -122,8 +137,7 @@ class Store:
             IdAmbiguous: it may mean several; they are listed.
             NotRecorded: it names nothing; why, where that can be known.
         """
-        with door.transaction(self._engine, writes=False) as connection:
-            return lookup.find(connection, text)
+        return self._read(lookup.find, text)
 
     def search(self, query: Query, *, limit: int = 50, cursor: str | None = None) -> Page:
         """The exchanges that a query finds, newest first, from where `cursor` stopped.
@@ -131,10 +145,58 @@ class Store:
         Raises:
             QueryInvalid: the cursor is not one that this query gave.
         """
-        with door.transaction(self._engine, writes=False) as connection:
-            return searching.search(connection, query, limit=limit, cursor=cursor)
+        return self._read(searching.search, query, limit=limit, cursor=cursor)
+
+    def count(self, query: Query) -> int:
+        """How many exchanges a query finds."""
+        return self._read(searching.count, query)
 
     def failures(self, query: Query, *, limit: int = 50) -> list[FailureGroup]:
         """The failures that a query finds, grouped; the group that was last seen comes first."""
+        return self._read(groups.failures, query, limit=limit)
+
+    def pin(self, trace_id: str, *, pinned: bool = True) -> bool:
+        """Keep a trace, 32 hex digits, until it is unpinned; whether it is recorded."""
+        with door.transaction(self._engine, writes=True) as connection:
+            return erase.pin(connection, trace_id, pinned=pinned)
+
+    def stats(self) -> Stats:
+        """What is in the store, in numbers."""
+        return self._read(stats.stats)
+
+    def prune(self, retention: Retention = DEFAULT_RETENTION) -> int:
+        """Erase all that is not to be kept; how many exchanges went."""
+        gone = sum(prune(self._engine, retention, now=time.time_ns()))
+        with door.transaction(self._engine, writes=True) as connection:
+            erase.own_lock(connection)
+            erase.erase_unneeded_bodies(connection)
+        return gone
+
+    def forget(self, query: Query) -> int:
+        """Erase the exchanges that a query finds, with the bodies that no other has; how many went."""
+        return forget.forget(self._engine, query)
+
+    def check(self) -> Check:
+        """Read everything once, and say what is wrong."""
+        return self._read(check.check)
+
+    def _read[**P, R](
+        self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
         with door.transaction(self._engine, writes=False) as connection:
-            return groups.failures(connection, query, limit=limit)
+            return work(connection, *args, **kwargs)
+
+    @contextmanager
+    def _writing(self, batch: Batch) -> Iterator[Connection]:
+        """A transaction for a batch, beside which nothing is erased."""
+        partitions.prepare(self._engine, batch.ids(), now=time.time_ns(), known=self._days)
+        with door.transaction(self._engine, writes=True) as connection:
+            erase.share_lock(connection)
+            yield connection
+
+    def _look_after(self) -> None:
+        """Keep to the retention; what was stored is stored, also where that fails."""
+        try:
+            self._keeper.look_after()
+        except StoreUnreachable as error:
+            logger.warning("old exchanges could not be pruned: %s", error.problem)

@@ -133,6 +133,8 @@ FAILED = exchange.c.failed == literal_column("1")
 LONG = 10_000_000_000
 """Nanoseconds; exchanges that take longer have an index of their own."""
 LASTED_LONG = exchange.c.ended_at - exchange.c.started_at >= literal_column(str(LONG))
+ROW_BYTES = 500
+"""What a row of an exchange takes beside its document, with its indexes, about."""
 IMPORTS = b"\0" * 16
 """The run that imported exchanges count as."""
 

@@ -6,7 +6,7 @@
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, case
@@ -18,7 +18,7 @@ from mesh_store import runs
 from mesh_store.dialect import insert_into, insert_new
 from mesh_store.rows import COLUMNS, Prepared, Refused, prepare, row
 from mesh_store.spans import missing_from, with_numbers
-from mesh_store.tables import exchange, failure_group, recorder_gap, searchable, trace
+from mesh_store.tables import ROW_BYTES, exchange, failure_group, recorder_gap, searchable, trace
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,10 @@ class Batch:
     bodies_refused: dict[int, int] = field(default_factory=dict)
     """How many of a frame's bodies did not hash to their name."""
     refused: set[int] = field(default_factory=set)
+
+    def ids(self) -> Iterator[bytes]:
+        """Of the exchanges."""
+        return (bytes.fromhex(each.exchange.id) for each in self.prepared.values())
 
 
 def batch_of(frames: Iterable[Frame]) -> Batch:
@@ -129,7 +133,8 @@ def _write_exchanges(
     new = insert_new(connection, exchange, COLUMNS, rows)
     account.exchanges += len(rows)
     account.duplicates += len(rows) - new
-    account.bytes += written + sum(len(each.document) for each in prepared)
+    documents = sum(len(each.document) + ROW_BYTES for each in prepared)
+    account.bytes += written + documents * new // max(1, len(rows))
     for each in prepared:
         account.seen(each.exchange.started_at, each.exchange.ended_at)
     _write_traces(connection, prepared)

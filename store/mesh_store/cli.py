@@ -1,0 +1,226 @@
+"""`mesh-store`: make, measure, prune, erase and check the store."""
+
+import json
+import sys
+import time
+from typing import Any
+
+import click
+
+from mesh_core.errors import ConfigInvalid, ExitCode, NotRecorded, QueryInvalid
+from mesh_core.project import Project
+from mesh_core.query import parse_query
+from mesh_core.times import rfc3339
+from mesh_core.units import format_size, parse_seconds, parse_size
+from mesh_store.command import configure_logging, friendly, project_options, version_option
+
+PROGRAM = "mesh-store"
+
+_as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@version_option(PROGRAM)
+def main() -> None:
+    """The store of recorded exchanges: an SQLite file, or a Postgres database.
+
+    \b
+    Examples:
+      mesh-store stats
+      mesh-store --help
+      mesh-store upgrade --store postgresql://mesh@db/mesh
+      mesh-store prune --older-than 2d --max-size 500MiB
+      mesh-store forget 'header:x-tenant=42' --yes
+    """
+    configure_logging(False)
+
+
+@main.command()
+@_as_json
+@friendly(PROGRAM)
+@project_options
+def upgrade(project: Project, as_json: bool) -> None:
+    """Make the tables, or bring them to this program's version.
+
+    An SQLite store is made and upgraded by whoever uses it first; a Postgres database by this command.
+
+    \b
+    Examples:
+      mesh-store upgrade
+      mesh-store upgrade --store postgresql://mesh@db/mesh
+    """
+    from mesh_store import door  # heavy: keep --help fast
+
+    before, now = door.upgrade(project.store)
+    said = "is there already" if before == now else "made" if before is None else f"upgraded from {before}"
+    _show(as_json, {"before": before, "version": now}, f"schema {now}: {said}")
+
+
+@main.command()
+@_as_json
+@friendly(PROGRAM)
+@project_options
+def stats(project: Project, as_json: bool) -> None:
+    """Say what is in the store.
+
+    \b
+    Examples:
+      mesh-store stats
+      mesh-store stats --json
+    """
+    from mesh_store.store import open_store
+
+    with open_store(project.store) as store:
+        found, name = store.stats(), store.name
+    document = {
+        "store": name,
+        "bytes": found.bytes,
+        "exchanges": found.exchanges,
+        "failures": found.failures,
+        "traces": found.traces,
+        "failure_groups": found.failure_groups,
+        "bodies": found.bodies,
+        "recorder_runs": found.runs,
+        "services": list(found.services),
+        "first": None if found.first_at is None else rfc3339(found.first_at),
+        "last": None if found.last_at is None else rfc3339(found.last_at),
+        "dropped": dict(found.dropped),
+    }
+    texts = document | {
+        "bytes": format_size(found.bytes),
+        "services": ", ".join(found.services),
+        "dropped": ", ".join(f"{count} {reason}" for reason, count in found.dropped),
+    }
+    _show(as_json, document, "\n".join(f"{key.replace('_', ' '):15} {_text(texts[key])}" for key in texts))
+
+
+@main.command()
+@click.option("--older-than", metavar="TIME", default="7d", show_default=True, help="Stored longer ago.")
+@click.option(
+    "--failures-older-than",
+    metavar="TIME",
+    default="30d",
+    show_default=True,
+    help="The same for traces that have a failure.",
+)
+@click.option("--max-size", metavar="SIZE", default="2GiB", show_default=True, help="Of the whole store.")
+@_as_json
+@friendly(PROGRAM)
+@project_options
+def prune(project: Project, older_than: str, failures_older_than: str, max_size: str, as_json: bool) -> None:
+    """Erase what is too old or too much, oldest first.
+
+    Sidecars do so by themselves, by the defaults below. Pinned traces stay.
+
+    \b
+    Examples:
+      mesh-store prune
+      mesh-store prune --older-than 12h --failures-older-than 3d --max-size 500MiB
+    """
+    from mesh_store.store import Retention, open_store
+
+    kept = Retention(
+        age=_nanoseconds("--older-than", older_than),
+        failed_age=_nanoseconds("--failures-older-than", failures_older_than),
+        size=_size("--max-size", max_size),
+    )
+    with open_store(project.store) as store:
+        gone = store.prune(kept)
+    _show(as_json, {"erased": gone}, f"{gone} exchanges erased")
+
+
+@main.command()
+@click.argument("query")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only say how many would go.")
+@_as_json
+@friendly(PROGRAM)
+@project_options
+def forget(project: Project, query: str, yes: bool, dry_run: bool, as_json: bool) -> None:
+    """Erase the exchanges that QUERY finds, with their bodies, for good.
+
+    \b
+    Examples:
+      mesh-store forget 'service:cart until:7d' --dry-run
+      mesh-store forget 'body~"jane@example.org"' --yes
+    """
+    from mesh_store.store import open_store
+
+    asked = parse_query(query, now=time.time_ns())
+    if asked.node is None:
+        raise QueryInvalid(
+            "an empty query finds everything", hint="to erase it all, delete the store itself", position=1
+        )
+    with open_store(project.store) as store:
+        count = store.count(asked)
+        if not count:
+            raise NotRecorded("the query finds nothing", hint="try it with `mesh-replay list`")
+        if dry_run:
+            _show(as_json, {"erased": 0, "found": count}, f"{count} exchanges would be erased")
+            return
+        if not yes:
+            _ask(count)
+        gone = store.forget(asked)
+    _show(as_json, {"erased": gone, "found": count}, f"{gone} exchanges erased")
+
+
+@main.command()
+@_as_json
+@friendly(PROGRAM)
+@project_options
+def check(project: Project, as_json: bool) -> None:
+    """Read everything once, and say whether it is sound: exit code 3 where it is not.
+
+    Every exchange can be read and every body hashes to its name, all that is referred to is there, and
+    what each recorder offered is stored or accounted for as a gap.
+
+    \b
+    Examples:
+      mesh-store check
+      mesh-store check --json
+    """
+    from mesh_store.store import open_store
+
+    with open_store(project.store) as store:
+        found = store.check()
+    counts = {
+        "exchanges": found.exchanges,
+        "bodies": found.bodies,
+        "offered": found.offered,
+        "stored": found.stored,
+        "gaps": found.gaps,
+        "missing": found.missing,
+    }
+    lines = [*found.problems, ", ".join(f"{count} {name}" for name, count in counts.items())]
+    lines.append(f"{len(found.problems)} problems" if found.problems else "sound")
+    _show(as_json, counts | {"problems": list(found.problems)}, "\n".join(lines))
+    if found.problems:
+        raise SystemExit(ExitCode.ENVIRONMENT)
+
+
+def _show(as_json: bool, document: dict[str, Any], text: str) -> None:
+    click.echo(json.dumps(document) if as_json else text)
+
+
+def _text(value: Any) -> str:
+    return "-" if value in (None, "") else str(value)
+
+
+def _ask(count: int) -> None:
+    if not sys.stdin.isatty():
+        raise ConfigInvalid(f"{count} exchanges would be erased for good", hint="add --yes to do it")
+    click.confirm(f"Erase {count} exchanges for good?", abort=True, err=True)
+
+
+def _nanoseconds(option: str, text: str) -> int:
+    try:
+        return round(parse_seconds(text) * 1_000_000_000)
+    except ValueError as cause:
+        raise ConfigInvalid(f"{option}: {cause}", hint="write 7d, 12h or 30m") from cause
+
+
+def _size(option: str, text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError as cause:
+        raise ConfigInvalid(f"{option}: {cause}", hint="write 2GiB or 500MB") from cause
