@@ -17,21 +17,23 @@ _NARROW = 100
 
 def exchange_lines(exchanges: Sequence[Exchange], width: int) -> Iterator[Text]:
     """When, who, what, how it ended, and the trace."""
+    requests = [f"{safe(exchange.method)} {safe(exchange.path)}" for exchange in exchanges]
+    longest = max(map(len, requests), default=0)
     names = [safe(who(exchange)) for exchange in exchanges]
     column = min(max(map(len, names), default=0), width // 4)
-    for exchange, name in zip(exchanges, names, strict=True):
+    ending = max((len(what(exchange)) for exchange in exchanges), default=0)
+    for exchange, name, request in zip(exchanges, names, requests, strict=True):
         at = moment(exchange.started_at)
-        fixed = 23 + 2 + column + 2 + 2 + 16 + 9 + 2 + _TRACE
-        request = f"{safe(exchange.method)} {safe(exchange.path)}"
+        fixed = 23 + 2 + column + 2 + 2 + ending + 10 + 2 + _TRACE
         line = Text()
         if width < _NARROW:
             at, fixed = at[11:19], fixed - 15
         line.append(at, "dim")
         line.append(f"  {shortened(name, column):<{column}}  ")
-        room = max(12, width - fixed)
+        room = min(longest, max(12, width - fixed))
         line.append(f"{shortened(request, room):<{room}}  ")
-        line.append(f"{what(exchange):<16}", style_of(exchange))
-        line.append(f"{duration(exchange.duration):>9}  ")
+        line.append(f"{what(exchange):<{ending}}", style_of(exchange))
+        line.append(f"{duration(exchange.duration):>10}  ")
         line.append(exchange.trace_id[:_TRACE], "cyan")
         yield line
 

@@ -45,13 +45,14 @@ def trace_lines(trace: Trace, width: int) -> Iterator[Text]:
     ]
     bar = max(20, width // 4) if width >= _BAR_FROM else 0
     with_ids = width >= _ID_FROM
-    room = width - 2 - 16 - 9 - (bar + 2 if bar else 0) - (34 if with_ids else 0)
+    ending = max(len(what(row.exchange)) for row in rows)
+    room = width - 2 - 2 - ending - 9 - (bar + 2 if bar else 0) - (34 if with_ids else 0)
     column = max(20, min(room, max(map(len, labels), default=0)))
     for row, label in zip(rows, labels, strict=True):
         exchange = row.exchange
         line = Text("▶ " if exchange is guilty else "  ", "bold red")
         line.append(f"{shortened(label, column):<{column}}", "bold" if exchange is guilty else "")
-        line.append(f"  {what(exchange):<14}", style_of(exchange))
+        line.append(f"  {what(exchange):<{ending}}", style_of(exchange))
         if bar:
             line.append(f"  {_bar(exchange, trace, bar)}", style_of(exchange))
         line.append(f" {duration(exchange.duration):>8}")

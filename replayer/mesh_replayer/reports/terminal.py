@@ -87,7 +87,7 @@ def _grouped(judged: list[Judged]) -> list[list[Judged]]:
 def _group(alike: list[Judged], width: int) -> Iterator[Text]:
     first = alike[0]
     line = Text("  ")
-    line.append(f"{first.verdict.replace('_', ' '):<18}", STYLES[first.verdict])
+    line.append(f"{first.verdict.replace('_', ' '):<19}", STYLES[first.verdict])
     line.append(f"{safe(first.exchange.service)} {safe(first.exchange.method)} {safe(first.exchange.path)}")
     if len(alike) > 1:
         line.append(f" and {len(alike) - 1} like it", "bold")
