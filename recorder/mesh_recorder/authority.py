@@ -29,7 +29,7 @@ class CaFiles:
 
 
 def project_ca(ca_dir: Path) -> CaFiles:
-    """The authority's files, made where there are none; of several sidecars that start at once one makes them.
+    """The authority's files, made where there are none, by one of several sidecars that start at once.
 
     Raises:
         ConfigInvalid: the folder cannot be used, or its key can be read by others.

@@ -1,7 +1,7 @@
 """Which headers a request goes on with, so that its trace hangs together. Pure.
 
 1. What is stored is what came; what this adds is seen by the next service alone.
-2. `traceparent` is never changed; at most our member in `tracestate`, and `x-request-id` where no context came.
+2. `traceparent` is never changed; our member in `tracestate` and `x-request-id` without a context are all.
 3. This runs for every request on the event loop.
 """
 

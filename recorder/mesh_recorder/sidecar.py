@@ -177,7 +177,7 @@ class Sidecar:
 
 
 def _raise_limit() -> None:
-    """As many files as the system allows: each client takes two, and a soft limit of 1,024 is soon reached."""
+    """As many files as the system allows: each client takes two, and 1,024 are soon reached."""
     with contextlib.suppress(ValueError, OSError):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft < hard:

@@ -14,7 +14,6 @@ from mitmproxy.proxy import context
 
 from mesh_core.errors import ConfigInvalid
 from mesh_recorder.addons.clients import Clients
-from mesh_recorder.addons.roles import Role
 from mesh_recorder.authority import project_ca
 
 
@@ -39,38 +38,19 @@ class Certificates:
     def _certificate_for(self, around: context.Context) -> certs.CertStoreEntry | None:
         """The listener's own certificate, where it has one."""
         state = self._clients.get(around.client.id)
-        own = state is not None and state.role.cert is not None
-        return self.own_certificate(state.role) if state is not None and own else None
+        if state is None or state.role.cert is None:
+            return None
+        return self.own_certificate(state.role.cert, state.role.key)
 
-    def own_certificate(self, role: Role) -> certs.CertStoreEntry:
+    def own_certificate(self, cert: Path, key: Path | None) -> certs.CertStoreEntry:
         """The listener's own.
 
         Raises:
             ConfigInvalid: it cannot be read, or is none.
         """
-        assert role.cert is not None
-        entry = self._own.get(role.cert)
+        entry = self._own.get(cert)
         if entry is None:
-            key = role.key or role.cert
-            try:
-                chain = x509.load_pem_x509_certificates(role.cert.read_bytes())
-                private = serialization.load_pem_private_key(key.read_bytes(), None)
-            except OSError as cause:
-                raise ConfigInvalid(
-                    f"{cause.filename} cannot be read: {cause.strerror}", hint="check --cert and --key"
-                ) from cause
-            except (ValueError, TypeError) as cause:
-                raise ConfigInvalid(
-                    f"{role.cert} and {key} are no certificate with its key",
-                    hint="give PEM files, the key without a passphrase",
-                ) from cause
-            entry = certs.CertStoreEntry(
-                certs.Cert(chain[0]),
-                private,  # type: ignore[arg-type]  # OpenSSL takes any kind of key
-                role.cert if len(chain) > 1 else None,
-                [certs.Cert(one) for one in chain],
-            )
-            self._own[role.cert] = entry
+            entry = self._own[cert] = _read(cert, key or cert)
         return entry
 
 
@@ -85,10 +65,32 @@ class _TlsConfig(tlsconfig.TlsConfig):
         return self._own(conn_context) or super().get_cert(conn_context)
 
 
+def _read(cert: Path, key: Path) -> certs.CertStoreEntry:
+    try:
+        chain = x509.load_pem_x509_certificates(cert.read_bytes())
+        private = serialization.load_pem_private_key(key.read_bytes(), None)
+    except OSError as cause:
+        raise ConfigInvalid(
+            f"{cause.filename} cannot be read: {cause.strerror}", hint="check --cert and --key"
+        ) from cause
+    except (ValueError, TypeError) as cause:
+        raise ConfigInvalid(
+            f"{cert} and {key} are no certificate with its key",
+            hint="give PEM files, the key without a passphrase",
+        ) from cause
+    return certs.CertStoreEntry(
+        certs.Cert(chain[0]),
+        private,  # type: ignore[arg-type]  # OpenSSL takes any kind of key
+        cert if len(chain) > 1 else None,
+        [certs.Cert(one) for one in chain],
+    )
+
+
 def _store(ca_dir: Path) -> certs.CertStore:
     files = project_ca(ca_dir)
     key = serialization.load_pem_private_key(files.key.read_bytes(), None)
-    assert isinstance(key, rsa.RSAPrivateKey)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise ConfigInvalid(f"{files.key} is no RSA key", hint="remove it and ca.pem to make new ones")
     authority = certs.Cert.from_pem(files.cert.read_bytes())
     parameters = files.cert.with_name("dhparam.pem")
     return certs.CertStore(

@@ -5,13 +5,14 @@ Asked again with more bytes for as long as it does not decide.
 
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import layer, server_hooks
-from mitmproxy.proxy.layers import ClientTLSLayer, HttpLayer, ServerTLSLayer, modes
+from mitmproxy.proxy.layers import ClientTLSLayer, ServerTLSLayer, modes
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.tunnel import LayerStack
 
 from mesh_recorder.addons.clients import Clients
 from mesh_recorder.addons.roles import Role
 from mesh_recorder.addons.tunnel import Tunnel
+from mesh_recorder.compat.layer import HttpLayer
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """How an HTTP/2 client begins that knows its server. Source: RFC 9113, section 3.4."""
@@ -30,7 +31,7 @@ class NextLayer:
         state = self._clients.get(context.client.id)
         if asked.layer is not None or state is None:
             return
-        data = asked.data_client()
+        data = asked.data_client()  # type: ignore[no-untyped-call]  # mitmproxy's
         top = context.layers[-1]
         if isinstance(top, modes.ReverseProxy):
             asked.layer = self._reverse(asked, state.role, data)
@@ -59,8 +60,8 @@ class NextLayer:
     def _tunnelled(self, asked: layer.NextLayer, role: Role, data: bytes) -> layer.Layer | None:
         """What a CONNECT leads to."""
         context = asked.context
-        if not data or asked.data_server():
-            return Tunnel(context) if asked.data_server() else None
+        if not data or asked.data_server():  # type: ignore[no-untyped-call]  # mitmproxy's
+            return Tunnel(context) if asked.data_server() else None  # type: ignore[no-untyped-call]  # mitmproxy's
         if data[0] == 0x16:
             if len(data) < 3:
                 return None

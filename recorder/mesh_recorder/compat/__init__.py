@@ -1,15 +1,19 @@
 """What mitmproxy 12.2 leaves out of HTTP, mended by classes of the same names; tested at each start.
 
-1. `install` puts the classes in place, tries them, and takes them back where one does not do what it should:
+1. `mend` puts the classes in place, tries them, and takes them back where one does not do what it should:
    a newer mitmproxy then runs as it is, and one line says what that costs.
-2. Nothing of mitmproxy's is changed in place but these names, and two checks of types that cost a tenth of
-   the time of each request and say nothing here, where all messages come from mitmproxy's own parsers.
+2. `spare` does the same with what only costs time in a lane whose hooks never wait.
+3. Nothing of mitmproxy's is changed in place but the names that these two list.
 """
 
 import logging
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 logger = logging.getLogger(__name__)
+
+type Names = list[tuple[Any, str, Any]]
 
 COST = (
     "HTTP/1 trailers hang, a 1xx response is taken for the last one, and the sidecar's own errors are"
@@ -17,47 +21,55 @@ COST = (
 )
 
 
-def install() -> bool:
-    """Mend mitmproxy for this process; whether it could be done. Done once, however often it is called."""
-    global _installed  # noqa: PLW0603  # the patch is the process's, as mitmproxy's classes are
-    if _installed is None:
-        _installed = _try()
-    return _installed
+@cache  # the names are the process's, as mitmproxy's classes are
+def mend() -> bool:
+    """Mend mitmproxy for this process; whether it could be done."""
+    return _put(_mended, COST)
 
 
-_installed: bool | None = None
+@cache
+def spare() -> bool:
+    """Leave out, for this process, what our own lane does not need; whether it could be done."""
+    return _put(_spared, "each request takes more time")
 
 
-def _try() -> bool:
-    before: list[tuple[Any, str, Any]] = []
+def _put(names: Callable[[], Names], cost: str) -> bool:
+    before: Names = []
     try:
         from mesh_recorder.compat import trial
 
-        for owner, name, ours in _names():
-            before.append((owner, name, getattr(owner, name)))
+        for owner, name, ours in names():
+            before.append((owner, name, owner.__dict__.get(name)))
             setattr(owner, name, ours)
-        trial.run()
+        trial.run(mended=mend_in_place())
     except Exception as error:  # noqa: BLE001  # whatever differs in a newer mitmproxy, traffic must flow
         for owner, name, theirs in before:
-            setattr(owner, name, theirs)
-        logger.warning(
-            "this mitmproxy differs from the one that is mended (%s: %s): %s",
-            type(error).__name__,
-            error,
-            COST,
-        )
+            if theirs is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, theirs)
+        problem = str(error) or type(error).__name__
+        logger.warning("this mitmproxy differs from the one we know (%s): %s", problem, cost)
         return False
     return True
 
 
-def _names() -> list[tuple[Any, str, Any]]:
+def mend_in_place() -> bool:
+    """Whether mitmproxy is mended at this moment."""
+    from mitmproxy.proxy.layers import http as layers
+
+    from mesh_recorder.compat import http1
+
+    return getattr(layers, "Http1Server") is http1.Http1Server  # noqa: B009  # not exported by name
+
+
+def _mended() -> Names:
     """Where a class of ours stands in for mitmproxy's."""
-    from mitmproxy import http
     from mitmproxy.proxy.layers import http as layers
 
     from mesh_recorder.compat import http1, http2, stream
 
-    names: list[tuple[Any, str, Any]] = []
+    names: Names = []
     for name, ours in (
         ("Http1Server", http1.Http1Server),
         ("Http1Client", http1.Http1Client),
@@ -68,5 +80,10 @@ def _names() -> list[tuple[Any, str, Any]]:
         if not issubclass(ours, getattr(layers, name)):
             raise TypeError(f"{name} is another class")
         names.append((layers, name, ours))
-    names.append((http.MessageData, "__post_init__", lambda _: None))
     return names
+
+
+def _spared() -> Names:
+    from mesh_recorder.compat import savings
+
+    return savings.names()

@@ -9,7 +9,7 @@ from typing import Any
 
 import h11
 from mitmproxy import http
-from mitmproxy.connection import Client, ConnectionState, Server
+from mitmproxy.connection import Client, Connection, ConnectionState
 from mitmproxy.net.http import http1, status_codes
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import _http1
@@ -54,7 +54,7 @@ class Malformed:
 
 
 @dataclass
-class MeshMalformedHook(commands.StartHook):
+class MeshMalformedHook(commands.StartHook):  # type: ignore[no-untyped-call]  # mitmproxy's
     """A client sent what is no request; no flow exists."""
 
     malformed: Malformed
@@ -66,16 +66,27 @@ class Refused:
     """An upstream whose response head cannot be read."""
 
     client: Client
-    server: Server
+    server: Connection
     fields: Headers
 
 
 @dataclass
-class MeshRefusedHook(commands.StartHook):
+class MeshRefusedHook(commands.StartHook):  # type: ignore[no-untyped-call]  # mitmproxy's
     """A response head cannot be read; the flow's error follows."""
 
     refused: Refused
     blocking = False
+
+
+def _handle(self: Any, event: events.Event) -> Commands:
+    """Handle an event without mitmproxy's wrapper, which serves layers that wait for something."""
+    if isinstance(event, HttpEvent):
+        sent: Commands = self.send(event)
+        return sent
+    if type(event) is events.DataReceived and self.state != self.passthrough:
+        self.buf += event.data
+    handled: Commands = self.state(event)
+    return handled
 
 
 class Http1Server(_http1.Http1Server):
@@ -83,6 +94,7 @@ class Http1Server(_http1.Http1Server):
 
     _trailers: http.Headers | None = None
     _chunked = False
+    handle_event = _handle
 
     def send(self, event: HttpEvent) -> Commands:
         """Write a part of the response, an informational one, or an error."""
@@ -100,7 +112,7 @@ class Http1Server(_http1.Http1Server):
             self._trailers = event.trailers
         elif isinstance(event, Informational):
             if self.request is not None and not self.request.is_http10:
-                yield commands.SendData(self.conn, http1.assemble_response_head(_as_http1(event.response)))
+                yield commands.SendData(self.conn, http1.assemble_response_head(_as_http1(event.response)))  # type: ignore[no-untyped-call]  # mitmproxy's
         elif isinstance(event, ResponseProtocolError):
             yield from self._send_error(event)
         else:
@@ -115,7 +127,7 @@ class Http1Server(_http1.Http1Server):
                 response.headers["Transfer-Encoding"] = "chunked"
         self.response = response
         self._chunked = is_chunked(response.data.headers.fields)
-        yield commands.SendData(self.conn, http1.assemble_response_head(response))
+        yield commands.SendData(self.conn, http1.assemble_response_head(response))  # type: ignore[no-untyped-call]  # mitmproxy's
 
     def _send_end(self) -> Commands:
         request, trailers = self.request, self._trailers
@@ -171,9 +183,31 @@ class Http1Server(_http1.Http1Server):
             yield MeshMalformedHook(Malformed(self.context.client, error, answered=True))
         self.state = self.done
 
+    def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
+        """Half of an exchange is done; with both, the next request is read or the connection closed."""
+        self.request_done = self.request_done or request
+        self.response_done = self.response_done or response
+        asked, answered = self.request, self.response
+        if not self.response_done or asked is None or answered is None:
+            if self.request_done:
+                self.state = self.wait
+        elif not self.request_done:
+            return
+        elif _http1.should_make_pipe(asked, answered):
+            yield from self.make_pipe()
+        elif _closes(asked) or _closes(answered) or _lasts_until_eof(asked, answered):
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+        else:
+            self.request_done = self.response_done = False
+            self.request = self.response = None
+            self.stream_id += 2
+            self.state = self.read_headers
+            if self.buf:
+                yield from self.state(events.DataReceived(self.conn, b""))
+
     def read_body(self, event: events.Event) -> Commands:
         """Read a request's body with its trailers."""
-        assert self.stream_id is not None
         while True:
             part, error = _next_part(self.body_reader, self.buf, event)
             if error is not None:
@@ -202,6 +236,8 @@ class Http1Client(_http1.Http1Client):
 
     _trailers: http.Headers | None = None
     _chunked = False
+    _until_eof = False
+    handle_event = _handle
 
     def send(self, event: HttpEvent) -> Commands:
         """Write a part of the request."""
@@ -217,9 +253,11 @@ class Http1Client(_http1.Http1Client):
                 )
         elif isinstance(event, RequestTrailers):
             self._trailers = event.trailers
-        elif isinstance(event, RequestEndOfMessage) and self._chunked:
-            trailers, self._trailers, self._chunked = self._trailers, None, False
-            yield commands.SendData(self.conn, b"0\r\n" + bytes(trailers or b"") + b"\r\n")
+        elif isinstance(event, RequestEndOfMessage):
+            trailers, self._trailers = self._trailers, None
+            if self._chunked:
+                self._chunked = False
+                yield commands.SendData(self.conn, b"0\r\n" + bytes(trailers or b"") + b"\r\n")
             yield from self.mark_done(request=True)
         else:
             yield from super().send(event)
@@ -243,7 +281,7 @@ class Http1Client(_http1.Http1Client):
             if 100 <= response.data.status_code <= 199 and response.data.status_code != 101:
                 yield ReceiveHttp(Informational(self.stream_id, response))
                 continue
-            self.response = response
+            self.response, self._until_eof = response, size == -1
             yield ReceiveHttp(ResponseHeaders(self.stream_id, response, size == 0))
             self.body_reader = _http1.make_body_reader(size)
             self.state = self.read_body
@@ -253,12 +291,13 @@ class Http1Client(_http1.Http1Client):
     def _closed_early(self) -> Commands:
         if self.conn.state & ConnectionState.CAN_WRITE:
             yield commands.CloseConnection(self.conn)
-        if self.stream_id is None:
+        stream_id = self.stream_id
+        if stream_id is None:
             return
         what = failures.BAD_RESPONSE if bytes(self.buf).strip() else failures.UPSTREAM_CLOSED
         yield ReceiveHttp(
             ResponseProtocolError(
-                self.stream_id, f"{address_of(self.conn)} {what}", ErrorCode.GENERIC_SERVER_ERROR
+                stream_id, f"{address_of(self.conn)} {what}", ErrorCode.GENERIC_SERVER_ERROR
             )
         )
 
@@ -266,15 +305,14 @@ class Http1Client(_http1.Http1Client):
         pairs = (line.partition(b":") for line in lines[1:])
         fields = tuple((name.strip(), value.strip()) for name, colon, value in pairs if colon)
         yield commands.CloseConnection(self.conn)
-        assert isinstance(self.conn, Server)
-        assert self.stream_id is not None
+        stream_id = self.stream_id or 0
         yield MeshRefusedHook(Refused(self.context.client, self.conn, fields))
         message = f"{address_of(self.conn)} {failures.BAD_RESPONSE}"
-        yield ReceiveHttp(ResponseProtocolError(self.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR))
+        yield ReceiveHttp(ResponseProtocolError(stream_id, message, ErrorCode.GENERIC_SERVER_ERROR))
 
     def read_body(self, event: events.Event) -> Commands:
         """Read a response's body with its trailers."""
-        assert self.stream_id is not None
+        stream_id = self.stream_id or 0
         while True:
             part, error = _next_part(self.body_reader, self.buf, event)
             if error is not None:
@@ -282,21 +320,38 @@ class Http1Client(_http1.Http1Client):
                 what = failures.UPSTREAM_CUT if closed else f"sent an invalid response body: {error}"
                 message = f"{address_of(self.conn)} {what}"
                 yield commands.CloseConnection(self.conn)
-                yield ReceiveHttp(
-                    ResponseProtocolError(self.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR)
-                )
+                yield ReceiveHttp(ResponseProtocolError(stream_id, message, ErrorCode.GENERIC_SERVER_ERROR))
                 return
             if part is None:
                 return
             if isinstance(part, h11.Data):
                 if part.data:
-                    yield ReceiveHttp(ResponseData(self.stream_id, bytes(part.data)))
+                    yield ReceiveHttp(ResponseData(stream_id, bytes(part.data)))
                 continue
             if trailers := trailers_of(part):
-                yield ReceiveHttp(ResponseTrailers(self.stream_id, trailers))
-            yield ReceiveHttp(ResponseEndOfMessage(self.stream_id))
+                yield ReceiveHttp(ResponseTrailers(stream_id, trailers))
+            yield ReceiveHttp(ResponseEndOfMessage(stream_id))
             yield from self.mark_done(response=True)
             return
+
+    def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
+        """Half of an exchange is done; with both, the connection is free or closed."""
+        self.request_done = self.request_done or request
+        self.response_done = self.response_done or response
+        asked, answered = self.request, self.response
+        if not (self.request_done and self.response_done) or asked is None or answered is None:
+            return
+        if _http1.should_make_pipe(asked, answered):
+            yield from self.make_pipe()
+        elif self._until_eof or asked.is_http2 or asked.is_http3 or _closes(asked) or _closes(answered):
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+        else:
+            self.request_done = self.response_done = False
+            self.request = self.response = self.stream_id = None
+            self.state = self.read_headers
+            if self.buf:
+                yield from self.state(events.DataReceived(self.conn, b""))
 
 
 def error_response(message: str, status: int, request: http.Request | None = None) -> bytes:
@@ -325,6 +380,26 @@ def address_of(connection: Any) -> str:
     """Where an upstream is, for people."""
     address = connection.address
     return f"{address[0]}:{address[1]}" if address else "the upstream"
+
+
+def _closes(message: http.Request | http.Response) -> bool:
+    """Whether a message ends its connection. Source: RFC 9112, section 9.3."""
+    for name, value in message.data.headers.fields:
+        if len(name) == 10 and name.lower() == b"connection":
+            tokens = [token.strip().lower() for token in value.split(b",")]
+            if b"close" in tokens:
+                return True
+            if b"keep-alive" in tokens:
+                return False
+    return message.data.http_version not in (b"HTTP/1.1", b"HTTP/2.0")
+
+
+def _lasts_until_eof(request: http.Request, response: http.Response) -> bool:
+    """Whether a response's end can only be told by the connection's."""
+    try:
+        return http1.expected_http_body_size(request, response) == -1
+    except ValueError:  # an addon changed the headers
+        return False
 
 
 def _next_part(reader: Any, buf: Any, event: events.Event) -> tuple[Any, str | None]:

@@ -1,4 +1,4 @@
-"""HTTP/2 as mitmproxy 12.2 speaks it, and what it leaves out: 1xx responses, plain error texts, who ended it."""
+"""HTTP/2 as mitmproxy 12.2 speaks it, and what it leaves out: 1xx responses, plain errors, who ended it."""
 
 import h2.errors
 import h2.events
@@ -23,6 +23,10 @@ type Stopping = layer.CommandGenerator[bool]
 _CONNECTION_FIELDS = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"proxy-connection"}
 )
+
+_NAMES = {int(error): error.name for error in h2.errors.ErrorCodes}
+_KINDS = {"CANCEL": ErrorCode.CANCEL, "HTTP_1_1_REQUIRED": ErrorCode.HTTP_1_1_REQUIRED}
+"""What the client's stream is reset with, where that differs from any other failure of the upstream."""
 
 
 class Http2Server(_http2.Http2Server):
@@ -108,12 +112,9 @@ class Http2Client(_http2.Http2Client):
 
     def _reset(self, event: h2.events.StreamReset) -> ResponseProtocolError:
         code = event.error_code
-        names = {error.value: error.name for error in h2.errors.ErrorCodes}
-        message = f"{address_of(self.conn)} {failures.UPSTREAM_RESET} ({names.get(code or 0, code)})"
-        kind = {
-            h2.errors.ErrorCodes.CANCEL: ErrorCode.CANCEL,
-            h2.errors.ErrorCodes.HTTP_1_1_REQUIRED: ErrorCode.HTTP_1_1_REQUIRED,
-        }.get(h2.errors.ErrorCodes(code) if code in names else None, ErrorCode.GENERIC_SERVER_ERROR)
+        name = _NAMES.get(code or 0, str(code))
+        message = f"{address_of(self.conn)} {failures.UPSTREAM_RESET} ({name})"
+        kind = _KINDS.get(name, ErrorCode.GENERIC_SERVER_ERROR)
         return ResponseProtocolError(event.stream_id or 0, message, kind)
 
     def close_connection(self, msg: str) -> Commands:

@@ -6,10 +6,10 @@
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from mitmproxy import flow as flows
 from mitmproxy import http
-from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers.http._base import HttpEvent
@@ -38,7 +38,7 @@ _ERRORS = (RequestProtocolError, ResponseProtocolError)
 
 
 @dataclass
-class MeshInformationalHook(commands.StartHook):
+class MeshInformationalHook(commands.StartHook):  # type: ignore[no-untyped-call]  # mitmproxy's
     """A 1xx response came; `flow.response` is still None."""
 
     informed: tuple[http.HTTPFlow, http.Response]
@@ -49,8 +49,10 @@ class HttpStream(layers.HttpStream):
     """mitmproxy's, with rules 1 to 3."""
 
     def _handle_event(self, event: events.Event) -> Commands:
+        state: Any  # each takes what can come in it
         if isinstance(event, _FROM_CLIENT):
-            yield from self.client_state(event)
+            state = self.client_state
+            yield from state(event)
         elif isinstance(event, _ERRORS):
             yield from self.handle_protocol_error(event)
         elif isinstance(event, Informational):
@@ -58,7 +60,8 @@ class HttpStream(layers.HttpStream):
             if self.client_state != self.state_errored:
                 yield layers.SendHttp(event, self.context.client)
         elif isinstance(event, HttpEvent):
-            yield from self.server_state(event)
+            state = self.server_state
+            yield from state(event)
         elif isinstance(event, events.Start):
             self.client_state = self.state_wait_for_request_headers
         elif isinstance(event, events.Wakeup):
@@ -72,7 +75,7 @@ class HttpStream(layers.HttpStream):
         yield from self.handle_protocol_error(
             ResponseProtocolError(self.stream_id, message, ErrorCode.GENERIC_SERVER_ERROR)
         )
-        if isinstance(connection, Server) and connection.connected:
+        if connection.connected:
             yield layers.SendHttp(RequestProtocolError(self.stream_id, message, ErrorCode.CANCEL), connection)
 
     def handle_connect_regular(self) -> Commands:
@@ -88,4 +91,4 @@ class HttpStream(layers.HttpStream):
                     http.Headers([f for f in reply.headers if f[0] != b"Connection"]),
                 )
         self.child_layer = layer.NextLayer(self.context)
-        yield from self.handle_connect_finish()
+        yield from self.handle_connect_finish()  # type: ignore[no-untyped-call]  # mitmproxy's

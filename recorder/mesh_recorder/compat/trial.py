@@ -1,4 +1,4 @@
-"""Whether the mended classes do what they should with this mitmproxy: one exchange in memory, without sockets."""
+"""Whether the mended classes do what they should with this mitmproxy: one exchange, without sockets."""
 
 from collections.abc import Iterator
 
@@ -17,19 +17,26 @@ _RESPONSE = (
 )
 
 
-def run() -> None:
+def run(*, mended: bool) -> None:
     """Send one request with trailers through the layers, and a response with hints and trailers back.
+
+    Args:
+        mended: whether that is promised; else a plain request and its response.
 
     Raises:
         RuntimeError: other bytes came out.
     """
     conversation = _Conversation()
     conversation.say(events.Start())
+    if not mended:
+        _run_plain(conversation)
+        return
     conversation.say(events.DataReceived(conversation.client, _REQUEST))
     if conversation.to_server != _REQUEST:
         raise RuntimeError("a request's trailers are lost")
     server = conversation.server
-    assert server is not None
+    if server is None:
+        raise RuntimeError("no upstream is asked for")
     conversation.say(events.DataReceived(server, _RESPONSE))
     if conversation.to_client != _RESPONSE:
         raise RuntimeError("hints or a response's trailers are lost")
@@ -39,6 +46,16 @@ def run() -> None:
     conversation.say(events.ConnectionClosed(server))
     if b"502" not in conversation.to_client or b"text/plain" not in conversation.to_client:
         raise RuntimeError("an error is not told in plain text")
+
+
+def _run_plain(conversation: "_Conversation") -> None:
+    request, response = b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"
+    conversation.say(events.DataReceived(conversation.client, request))
+    if conversation.server is None:
+        raise RuntimeError("no upstream is asked for")
+    conversation.say(events.DataReceived(conversation.server, response))
+    if conversation.to_server != request or conversation.to_client != response:
+        raise RuntimeError("a plain request is not relayed")
 
 
 class _Loader:
@@ -53,8 +70,8 @@ class _Conversation:
 
     def __init__(self) -> None:
         opts = options.Options()
-        Proxyserver().load(_Loader(opts))
-        opts.update(keep_host_header=True, connection_strategy="lazy")
+        Proxyserver().load(_Loader(opts))  # type: ignore[no-untyped-call]  # mitmproxy's
+        opts.update(keep_host_header=True, connection_strategy="lazy")  # type: ignore[no-untyped-call]  # mitmproxy's
         mode = ProxyMode.parse("reverse:http://127.0.0.1:9@127.0.0.1:8")
         address = ("127.0.0.1", 1)
         self.client = Client(peername=address, sockname=address, proxy_mode=mode, state=ConnectionState.OPEN)

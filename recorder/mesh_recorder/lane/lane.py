@@ -1,4 +1,4 @@
-"""The lane as a whole: mitmproxy's options and addons without its event loop, listeners, deadlines, draining."""
+"""The lane as a whole: mitmproxy's options and addons without its loop, listeners, deadlines, draining."""
 
 import asyncio
 import logging
@@ -20,6 +20,7 @@ from mesh_recorder.addons.next_layer import NextLayer, PlainHttp2
 from mesh_recorder.addons.recorder import Recorder
 from mesh_recorder.addons.roles import Role
 from mesh_recorder.capture import now
+from mesh_recorder.compat.savings import FrozenOptions
 from mesh_recorder.compat.stream import OVERDUE
 from mesh_recorder.lane.listeners import bound_to, serve, spec_of
 from mesh_recorder.lane.relay import Relay
@@ -57,7 +58,7 @@ class Door(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has connected."""
-        Relay(self._terms, self._mode).accepted(transport)
+        Relay(self._terms, self._mode).accepted(transport)  # type: ignore[arg-type]  # of a stream socket
 
 
 class MitmLane:
@@ -76,7 +77,8 @@ class MitmLane:
         self._roles: dict[str, Role] = {}
         self._servers: list[asyncio.Server] = []
         self._ticker: asyncio.Task[None] | None = None
-        self.mended = compat.install()
+        self.mended = compat.mend()
+        compat.spare()
         self.recorder = Recorder(
             role_of=lambda mode: self._roles.get(mode.full_spec),
             trace_headers=settings.trace_headers,
@@ -90,7 +92,8 @@ class MitmLane:
     @property
     def terms(self) -> Terms:
         """What the relays share, once started."""
-        assert self._terms is not None
+        if self._terms is None:
+            raise RuntimeError("the lane has not been started")
         return self._terms
 
     async def start(self) -> None:
@@ -101,11 +104,11 @@ class MitmLane:
         _prepare(opts, certificates, self._settings)
         for gate in self._gates:
             if gate.role.cert is not None:
-                certificates.own_certificate(gate.role)
+                certificates.own_certificate(gate.role.cert, gate.role.key)
         addons = (self.recorder, NextLayer(self.recorder.clients), PlainHttp2(), certificates)
         self._terms = terms = Terms(
             loop=loop,
-            options=opts,
+            options=FrozenOptions(opts),
             hooks=hooks_of(addons, HOOKS),
             recorder=self.recorder,
             connect_timeout=self._settings.connect_timeout,
@@ -124,11 +127,11 @@ class MitmLane:
         terms.own[mode] = (own.host, own.port)
         self._servers.append(await serve(terms.loop, gate.bound, lambda: Door(terms, mode)))
 
-    async def _watch(self, timeout: float) -> None:
+    async def _watch(self, limit: float) -> None:
         """End requests that wait too long for their response's head."""
         while True:
-            await asyncio.sleep(min(TICK, timeout / 4))
-            for flow, error in self.recorder.overdue(now(), timeout):
+            await asyncio.sleep(min(TICK, limit / 4))
+            for flow, error in self.recorder.overdue(now(), limit):
                 flow.metadata[OVERDUE] = error
                 self._expire(flow)
 
@@ -145,13 +148,13 @@ class MitmLane:
             else:
                 relay.end(str(flow.metadata[OVERDUE]))
 
-    async def stop(self, timeout: float) -> None:
-        """Accept nothing more, let open requests end for at most `timeout` seconds, then close all."""
+    async def stop(self, patience: float) -> None:
+        """Accept nothing more, let open requests end for at most `patience` seconds, then close all."""
         self.recorder.draining = True
         for server in self._servers:
             server.close()
         loop = asyncio.get_running_loop()
-        until = loop.time() + timeout
+        until = loop.time() + patience
         while self._terms is not None and self._terms.relays and loop.time() < until:
             for relay in list(self._terms.relays):
                 if relay.idle:
@@ -190,14 +193,14 @@ class _Loader:
 
 
 def _prepare(opts: options.Options, certificates: Certificates, settings: Any) -> None:
-    """Options as a recording sidecar needs them; mitmproxy's defaults buffer, rewrite Host, and connect early."""
+    """Options as a recording sidecar needs them: mitmproxy would buffer, rewrite Host, and connect early."""
     whole = master.Master(opts)
     _quiet(whole)
     loader: Any = _Loader(opts)
-    Proxyserver().load(loader)
-    certificates.load(loader)
+    Proxyserver().load(loader)  # type: ignore[no-untyped-call]  # mitmproxy's
+    certificates.load(loader)  # type: ignore[no-untyped-call]  # mitmproxy's
     bundle = trusted(settings.upstream_ca, lambda content: _keep(settings.ca_dir, content))
-    opts.update(
+    opts.update(  # type: ignore[no-untyped-call]  # mitmproxy's
         keep_host_header=True,
         connection_strategy="lazy",
         confdir=str(settings.ca_dir),

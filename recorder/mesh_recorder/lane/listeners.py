@@ -1,4 +1,4 @@
-"""Listening sockets of our own, so that a port that is taken is an error with words, and closing is in our hands."""
+"""Listening sockets of our own: a port that is taken is an error with words, and closing is ours."""
 
 import asyncio
 import errno

@@ -14,7 +14,7 @@ from typing import Any
 from mitmproxy.connection import Client, Connection, ConnectionState, Server
 from mitmproxy.proxy import commands, events, mode_specs, server_hooks
 from mitmproxy.proxy.context import Context
-from mitmproxy.proxy.layer import Layer
+from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.proxy.layers import modes
 
 from mesh_recorder import failures
@@ -39,12 +39,13 @@ class Relay:
         self._feeding = False
         self._over = False
         self._jammed = False
+        self._unsettled = True
         self._tasks: set[asyncio.Task[None]] = set()
         self._timers: set[asyncio.TimerHandle] = set()
         self.client: Client
         self.layer: Layer
 
-    def accepted(self, transport: asyncio.BaseTransport) -> None:
+    def accepted(self, transport: asyncio.Transport) -> None:
         """A client has connected."""
         peer = transport.get_extra_info("peername") or ("", 0)
         own = transport.get_extra_info("sockname") or ("", 0)
@@ -62,7 +63,6 @@ class Relay:
         self.hook(server_hooks.ClientConnectedHook(client))
         self.state = self.terms.recorder.clients.get(client.id)
         wire = Wire(self, client)
-        assert isinstance(transport, asyncio.Transport)
         wire.transport = transport
         self.wires[client] = wire
         transport.set_protocol(wire)
@@ -75,6 +75,8 @@ class Relay:
         state = self.state
         if state is not None and wire.connection is self.client and not state.head_at:
             state.head_at = time.monotonic_ns()
+        if self._unsettled:
+            self._settle()
         self.feed(events.DataReceived(wire.connection, data))
 
     def half_closed(self, wire: Wire) -> None:
@@ -113,6 +115,13 @@ class Relay:
                 wire.transport.pause_reading()
             else:
                 wire.transport.resume_reading()
+
+    def _settle(self) -> None:
+        """Once the layer below the top is known, talk to it alone: the top one only passes all on."""
+        below = getattr(self.layer, "child_layer", None)
+        if isinstance(below, NextLayer) and below.layer is not None and not self._queue:
+            self.layer = below.layer
+            self._unsettled = False
 
     # What the layers say
 
@@ -157,9 +166,10 @@ class Relay:
 
     def hook(self, hook: commands.StartHook) -> None:
         """Run what listens to a hook."""
-        handlers = self.terms.hooks.get(hook.name)
-        if handlers:
-            (data,) = hook.args()
+        listening = self.terms.hooks.get(hook.name)
+        if listening:
+            handlers, field = listening
+            data = getattr(hook, field)
             for handler in handlers:
                 handler(data)
 
@@ -231,7 +241,7 @@ class Relay:
             self.balance()
 
     def end(self, error: str | None = None) -> None:
-        """End the relay from outside: the client's connection is closed, and what is open ends with `error`."""
+        """End the relay from outside: the client's connection is closed, what is open ends with `error`."""
         if not self._over:
             self.close(self.client)
             self._finish(error)

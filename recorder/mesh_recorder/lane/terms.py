@@ -1,11 +1,12 @@
 """What all relays of a sidecar share."""
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mitmproxy import hooks
 from mitmproxy.connection import Server
-from mitmproxy.options import Options
 from mitmproxy.proxy import mode_specs
 
 from mesh_recorder import failures
@@ -14,7 +15,7 @@ from mesh_recorder.addons.recorder import Recorder
 if TYPE_CHECKING:
     from mesh_recorder.lane.relay import Relay
 
-type Hooks = Mapping[str, tuple[Callable[[Any], None], ...]]
+type Hooks = Mapping[str, tuple[tuple[Callable[[Any], None], ...], str]]
 
 
 class Terms:
@@ -24,7 +25,7 @@ class Terms:
         self,
         *,
         loop: asyncio.AbstractEventLoop,
-        options: Options,
+        options: Any,
         hooks: Hooks,
         recorder: Recorder,
         connect_timeout: float,
@@ -52,10 +53,12 @@ class Terms:
 
 
 def hooks_of(addons: tuple[Any, ...], names: tuple[str, ...]) -> Hooks:
-    """Which handlers listen to which hook, found once instead of at each call."""
-    table: dict[str, tuple[Callable[[Any], None], ...]] = {}
+    """Which handlers listen to which hook, and in which field it carries its data; found once."""
+    table: dict[str, tuple[tuple[Callable[[Any], None], ...], str]] = {}
     for name in names:
-        handlers = tuple(handler for addon in addons if callable(handler := getattr(addon, name, None)))
+        found: list[Any] = [getattr(addon, name, None) for addon in addons]
+        handlers = tuple(handler for handler in found if handler is not None)
         if handlers:
-            table[name] = handlers
+            (field,) = dataclasses.fields(hooks.all_hooks[name])  # type: ignore[arg-type]  # each is one
+            table[name] = (handlers, field.name)
     return table

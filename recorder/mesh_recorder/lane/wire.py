@@ -24,9 +24,9 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket stands; nothing is read before the relay says so."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.pause_reading()
+        if isinstance(transport, asyncio.Transport):
+            self.transport = transport
+            transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
@@ -37,7 +37,7 @@ class Wire(asyncio.Protocol):
         self.relay.half_closed(self)
         return True
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
         """The socket is gone."""
         self.relay.lost(self)
 
