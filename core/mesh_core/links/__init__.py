@@ -11,7 +11,7 @@
 from collections.abc import Iterable, Mapping
 
 from mesh_core.links.causes import causes
-from mesh_core.links.claims import claimed, claimed_afar
+from mesh_core.links.claims import arriving_once, claimed, claimed_afar
 from mesh_core.links.hops import hops
 from mesh_core.links.parent import LinkKind, Parent
 from mesh_core.model import Exchange
@@ -29,7 +29,7 @@ def link(exchanges: Iterable[Exchange]) -> dict[str, Parent]:
         {exchange.id: exchange for exchange in exchanges}.values(), key=lambda e: (e.started_at, e.id)
     )
     by_id = {exchange.id: exchange for exchange in known}
-    links = {e.id: parent for e in known if e.claim and (parent := claimed(e, by_id))}
+    links = arriving_once({e.id: parent for e in known if e.claim and (parent := claimed(e, by_id))})
     others = causes(known, links) | hops(known, links)
     links |= others
     for exchange in known:

@@ -1,7 +1,8 @@
 """Inbound exchanges under the outbound ones of other services that they are the other end of. Pure.
 
 1. One request at its two ends has the same trace and span id, or the same request id, method and path.
-2. Services that copy headers repeat span ids: then method and path must be the same too.
+2. Certain only with the same method and path: a service without a sidecar may have copied the headers
+   of one request into another. What passes on both, such as a gateway, is part of the way.
 3. Certain only where the outbound exchange fits one inbound exchange and the other way round; by
    request id, only if one of our sidecars made the id.
 """
@@ -12,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mesh_core.links.moments import Key, Moment, OpenByKey, in_time
-from mesh_core.links.parent import MOST_ALTERNATIVES, LinkKind, Parent, inferred
+from mesh_core.links.parent import MOST_ALTERNATIVES, LinkKind, Parent, inferred, origin_form
 from mesh_core.model import Direction, Exchange
 
 CLOCK_SLACK = 100_000_000
@@ -34,7 +35,7 @@ def hops(known: Sequence[Exchange], links: Mapping[str, Parent]) -> dict[str, Pa
         known: in order of start.
         links: what claims say; an outbound exchange whose other end claimed it is no candidate.
     """
-    taken = {parent.exchange_id for parent in links.values() if parent.kind is LinkKind.HOP}
+    taken = {links[e.id].exchange_id for e in known if e.direction is Direction.INBOUND and e.id in links}
     sizes = Counter((key, e.direction) for e in known for key in _keys(e))
     groups: defaultdict[Key, _Group] = defaultdict(_Group)
     for exchange in known:
@@ -50,7 +51,7 @@ def hops(known: Sequence[Exchange], links: Mapping[str, Parent]) -> dict[str, Pa
         alone = sizes[key, Direction.OUTBOUND] == 1 and sizes[key, Direction.INBOUND] == 1
         if not group.outbound or not group.inbound or (key[0] == "span" and not alone):
             continue
-        sure = key[0] != "request" or key[1] in made
+        sure = key[0] == "span and path" or key[1] in made
         for child_id, parent in _pair(group, services, alone=alone).items():
             _keep(found, child_id, parent if sure else _unsure(parent))
     return _one_child_each(found)
@@ -59,7 +60,7 @@ def hops(known: Sequence[Exchange], links: Mapping[str, Parent]) -> dict[str, Pa
 def _keys(exchange: Exchange) -> list[Key]:
     """What both ends of one request have in common."""
     keys: list[Key] = []
-    path = _origin_form(exchange.path)
+    path = origin_form(exchange.path)
     if exchange.span_id:
         keys.append(("span", exchange.trace_id, exchange.span_id))
         keys.append(("span and path", exchange.trace_id, exchange.span_id, exchange.method, path))
@@ -67,14 +68,6 @@ def _keys(exchange: Exchange) -> list[Key]:
     if exchange.request_id and not (exchange.request_id_made and exchange.direction is Direction.INBOUND):
         keys.append(("request", exchange.request_id, exchange.method, path))
     return keys
-
-
-def _origin_form(path: str) -> str:
-    """The path as the other end sees it: a forward proxy is given a whole address."""
-    if not path.startswith(("http://", "https://")):
-        return path
-    slash = path.find("/", path.index("//") + 2)
-    return path[slash:] if slash >= 0 else "/"
 
 
 def _pair(group: _Group, services: frozenset[str], *, alone: bool) -> dict[str, Parent]:

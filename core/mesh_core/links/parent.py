@@ -42,6 +42,14 @@ def place(exchange: Exchange) -> tuple[str, str]:
     return exchange.service, exchange.instance
 
 
+def origin_form(path: str) -> str:
+    """The path as the other end sees it: a forward proxy is given a whole address."""
+    if not path.startswith(("http://", "https://")):
+        return path
+    slash = path.find("/", path.index("//") + 2)
+    return path[slash:] if slash >= 0 else "/"
+
+
 def inferred(chosen: Exchange, fitting: Iterable[Exchange], confidence: float) -> Parent:
     """A link that is only likely, beside the others that fit, newest first."""
     others = [e.id for e in fitting if e is not chosen][:MOST_ALTERNATIVES]
