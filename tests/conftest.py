@@ -1,5 +1,25 @@
 """What all tests share."""
 
+import pytest
+
 from support.stores import postgres_server, postgres_template, store, store_url
 
-__all__ = ["postgres_server", "postgres_template", "store", "store_url"]
+__all__ = ["long_run", "postgres_server", "postgres_template", "store", "store_url"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the long cases, at their full count")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--long"):
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="a long case: make test-long"))
+
+
+@pytest.fixture
+def long_run(request: pytest.FixtureRequest) -> bool:
+    """Whether cases run at their full count."""
+    return bool(request.config.getoption("--long"))

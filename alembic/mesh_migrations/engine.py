@@ -8,12 +8,13 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from mesh_core.errors import StoreUnreachable
+from mesh_core.errors import ConfigInvalid, StoreUnreachable
 
 APPLICATION_ID = 0x4D455348
 """`MESH`: what SQLite files of ours say of themselves."""
 WRITES = "mesh_writes"
 """Execution option of a connection that is going to write."""
+_HINT = "use sqlite:///FILE or postgresql://USER@HOST/DATABASE"
 CACHE_KIB = 16_384
 """Of SQLite's page cache, for each connection."""
 
@@ -22,26 +23,23 @@ def store_url(url: str) -> URL:
     """The URL as SQLAlchemy takes it.
 
     Raises:
-        StoreUnreachable: it is not one of a store.
+        ConfigInvalid: it is not one of a store.
+        StoreUnreachable: it is one of a store that this version cannot reach.
     """
     try:
         parsed = make_url(url)
     except ArgumentError as cause:
-        raise StoreUnreachable(
-            f"{url} is not the URL of a store", hint="use sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-        ) from cause
+        raise ConfigInvalid(f"{url} is not the URL of a store", hint=_HINT) from cause
     name = parsed.get_backend_name()
     if name in ("postgresql", "postgres"):
         return parsed.set(drivername="postgresql+psycopg")
     if name == "sqlite" and parsed.database and parsed.database != ":memory:":
         return parsed.set(drivername="sqlite+pysqlite", host=None)
     if name in ("https", "http"):
-        problem, hint = "a store behind https:// is not there yet", "use sqlite:///FILE or postgresql://…"
-    elif name == "sqlite":
-        problem, hint = "a store in memory would be forgotten at once", "use sqlite:///FILE"
-    else:
-        problem, hint = f"{name}:// is not a store", "use sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-    raise StoreUnreachable(problem, hint=hint)
+        raise StoreUnreachable(f"a store behind {name}:// is not there yet", hint=_HINT)
+    if name == "sqlite":
+        raise ConfigInvalid("a store in memory would be forgotten at once", hint="use sqlite:///FILE")
+    raise ConfigInvalid(f"{name}:// is not a store", hint=_HINT)
 
 
 def make_engine(url: str, *, busy_seconds: float = 5.0) -> Engine:
@@ -52,7 +50,7 @@ def make_engine(url: str, *, busy_seconds: float = 5.0) -> Engine:
         busy_seconds: how long to wait for another writer of an SQLite file.
 
     Raises:
-        StoreUnreachable: it is not the URL of a store.
+        ConfigInvalid: it is not the URL of a store.
     """
     parsed = store_url(url)
     if parsed.get_backend_name() != "sqlite":

@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from mesh_core.errors import SchemaOutdated, StoreUnreachable
 from mesh_migrations import HEAD, REVISIONS, VERSION_TABLE
 from mesh_migrations.engine import APPLICATION_ID, WRITES, make_engine, make_sqlite_file, sqlite_path
+from mesh_store.disk import make_private_folder
 
 _SQLITE_HEADER = b"SQLite format 3\0"
 _TABLES = {"exchange", "run", "body", "trace"}
@@ -100,12 +101,12 @@ def _open_sqlite(engine: Engine, path: Path) -> None:
 
 
 def _check_file(path: Path) -> None:
+    head = b""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("rb") as file:
-            head = file.read(len(_SQLITE_HEADER))
-    except FileNotFoundError:
-        return
+        make_private_folder(path.parent)
+        if path.exists():
+            with path.open("rb") as file:
+                head = file.read(len(_SQLITE_HEADER))
     except OSError as cause:
         raise StoreUnreachable(
             f"the store {path} cannot be opened: {cause.strerror}", hint="check the path and its permissions"

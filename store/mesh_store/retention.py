@@ -158,19 +158,19 @@ def _forget_runs(engine: Engine, before: int) -> None:
     """The account of runs of which nothing is left, and of gaps nobody asks for any more."""
     over = (
         run.c.run_id != IMPORTS,
-        run.c.last_at < before,
+        run.c.stored_at < before,
         run.c.exchanges - run.c.duplicates - run.c.erased == 0,
     )
     with door.transaction(engine, writes=False) as connection:
         old = list(connection.execute(select(run.c.id).where(*over)).scalars())
         gaps = connection.execute(
-            select(recorder_gap.c.run).where(recorder_gap.c.ended_at < before).limit(1)
+            select(recorder_gap.c.run).where(recorder_gap.c.stored_at < before).limit(1)
         ).first()
     if not old and gaps is None:
         return
     with door.transaction(engine, writes=True) as connection:
         erase.own_lock(connection)
-        connection.execute(delete(recorder_gap).where(recorder_gap.c.ended_at < before))
+        connection.execute(delete(recorder_gap).where(recorder_gap.c.stored_at < before))
         bytes_written = 0
         for number in old:
             bytes_written += connection.execute(select(run.c.bytes).where(run.c.id == number)).scalar_one()

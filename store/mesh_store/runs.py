@@ -24,6 +24,7 @@ class Account:
     first_at: int | None = None
     """Nanoseconds since the epoch, of the earliest exchange or gap."""
     last_at: int | None = None
+    stored_at: int = 0
 
     def seen(self, started_at: int, ended_at: int) -> None:
         """Something happened in this time."""
@@ -69,6 +70,7 @@ def add(connection: Connection, to: int, account: Account) -> None:
     """Write down what a transaction brought."""
     counts = ("exchanges", "duplicates", "refused", "gaps", "bodies_refused", "bytes")
     values = {name: run.c[name] + getattr(account, name) for name in counts}
+    values["stored_at"] = literal(account.stored_at)
     if account.first_at is not None and account.last_at is not None:
         connection.execute(
             update(run)

@@ -24,6 +24,7 @@ run = Table(
     Column("started_at", NUMBER, nullable=False),
     Column("first_at", NUMBER),  # of all it has to say: the start of its first exchange or gap
     Column("last_at", NUMBER),
+    Column("stored_at", NUMBER, nullable=False, server_default="0"),  # when something of it came last
     Column("exchanges", NUMBER, nullable=False, server_default="0"),  # frames that hold one
     Column("duplicates", NUMBER, nullable=False, server_default="0"),  # of these, stored already
     Column("refused", NUMBER, nullable=False, server_default="0"),  # of these, not storable
@@ -49,6 +50,7 @@ recorder_gap = Table(
     Column("run", NUMBER, primary_key=True, autoincrement=False),
     Column("seq", NUMBER, primary_key=True, autoincrement=False),
     Column("reason", TEXT, nullable=False),
+    Column("stored_at", NUMBER, nullable=False),
     Column("count", NUMBER, nullable=False),
     Column("started_at", NUMBER, nullable=False),
     Column("ended_at", NUMBER, nullable=False),

@@ -1,5 +1,6 @@
 """Why something is not in the store, where that can be known."""
 
+import re
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, func, select
@@ -12,6 +13,7 @@ from mesh_store.tables import IMPORTS, exchange, recorder_gap, run
 
 _EARLIEST, _LATEST = 1_400_000_000, 4_000_000_000
 """Seconds since the epoch between which a number in an id can be a time."""
+_XRAY = re.compile(r"\b1-([0-9a-f]{8})-[0-9a-f]{24}\b")
 _SECOND = 1_000_000_000
 
 
@@ -23,25 +25,25 @@ def why_not(connection: Connection, text: str, meant: Sequence[Candidate]) -> No
             "nothing is recorded yet" if name in ("", "last") else f"{name} is not recorded: nothing is yet",
             hint="start a sidecar: `mesh-record --service NAME --app HOST:PORT`",
         )
-    moment = _moment(meant)
+    moment = _moment(text, meant)
     reason = None if moment is None else _reason(connection, moment)
-    problem = f"nothing that is recorded is called {name!r}" if name else "no id was given"
+    problem = f"no trace or exchange {name} is recorded" if name else "no id was given"
     if reason is not None:
         problem = f"{problem}: {reason}"
     return NotRecorded(problem, hint="`mesh-replay list` shows what is recorded")
 
 
-def _moment(meant: Sequence[Candidate]) -> int | None:
+def _moment(text: str, meant: Sequence[Candidate]) -> int | None:
     """When the thing was, in nanoseconds since the epoch, where its id says so."""
+    xray = _XRAY.search(text.lower())
+    if xray is not None:
+        return int(xray[1], 16) * _SECOND
     for candidate in meant:
         value = candidate.value
         if candidate.lookup is Lookup.EXCHANGE and value[12] == "7" and value[16] in "89ab":
             milliseconds = int(value[:12], 16)
-            if _EARLIEST <= milliseconds // 1000 <= _LATEST:
+            if _EARLIEST <= milliseconds // 1000 <= _LATEST:  # else it is not an id of ours
                 return milliseconds * 1_000_000
-        elif candidate.lookup is Lookup.TRACE and _EARLIEST <= int(value[:8], 16) <= _LATEST:
-            # X-Ray's trace ids, and those of OpenTelemetry's generator for it, begin with the second.
-            return int(value[:8], 16) * _SECOND
     return None
 
 

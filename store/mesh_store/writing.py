@@ -26,6 +26,7 @@ REFUSED = "not_storable"
 """The reason of the gap that stands for an exchange which could not be stored."""
 MOST = 2**63 - 1
 """What a column of 64 bits takes."""
+_GAP = ("run", "seq", "reason", "stored_at", "count", "started_at", "ended_at")
 _GROUP = ("fingerprint", "version", "title", "service", "outcome", "status")
 
 
@@ -80,6 +81,7 @@ def write_segment(connection: Connection, of: Run, batch: Batch, now: int) -> in
     new = missing_from(opened.spans, [*batch.prepared, *batch.gaps])
     if new:
         account = runs.Account(
+            stored_at=now,
             gaps=len(new & batch.gaps.keys()) - len(new & batch.refused),
             refused=len(new & batch.refused),
             bodies_refused=sum(count for seq, count in batch.bodies_refused.items() if seq in new),
@@ -96,7 +98,7 @@ def write_segment(connection: Connection, of: Run, batch: Batch, now: int) -> in
 def write_import(connection: Connection, batch: Batch, now: int) -> int:
     """Write imported exchanges; how many were new."""
     opened = runs.open_imports(connection)
-    account = runs.Account(bodies_refused=sum(batch.bodies_refused.values()))
+    account = runs.Account(stored_at=now, bodies_refused=sum(batch.bodies_refused.values()))
     _write_exchanges(connection, opened.id, list(batch.prepared.values()), batch.bodies, account, now)
     account.first_at = account.last_at = None  # no sidecar was there for it
     runs.add(connection, opened.id, account)
@@ -199,10 +201,16 @@ def _write_groups(connection: Connection, prepared: Iterable[Prepared]) -> None:
 
 def _write_gaps(connection: Connection, run: int, gaps: Mapping[int, Gap], account: runs.Account) -> None:
     rows = [
-        (run, seq, searchable(gap.reason), _number(gap.count), _number(gap.started_at), _number(gap.ended_at))
+        (
+            run,
+            seq,
+            searchable(gap.reason),
+            account.stored_at,
+            *map(_number, (gap.count, gap.started_at, gap.ended_at)),
+        )
         for seq, gap in sorted(gaps.items())
     ]
-    insert_new(connection, recorder_gap, ("run", "seq", "reason", "count", "started_at", "ended_at"), rows)
+    insert_new(connection, recorder_gap, _GAP, rows)
     for gap in gaps.values():
         account.seen(_number(gap.started_at), _number(gap.ended_at))
 
