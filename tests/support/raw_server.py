@@ -1,6 +1,7 @@
 """A server on a raw socket: what it got, byte for byte, and scripted answers."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,7 +17,8 @@ class RawServer:
     port: int = 0
     requests: list[bytes] = field(default_factory=list)
     connections: int = 0
-    closed: list[asyncio.Event] = field(default_factory=list)
+    listening: asyncio.Server = field(init=False)
+    loop: asyncio.AbstractEventLoop = field(init=False)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -33,6 +35,10 @@ class RawServer:
             pass
         finally:
             writer.close()
+
+    def wait(self, event: asyncio.Event) -> bool:
+        """From another thread: wait for what happens in the server's."""
+        return asyncio.run_coroutine_threadsafe(event.wait(), self.loop).result()
 
 
 @dataclass
@@ -96,10 +102,13 @@ async def read_chunked(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def raw_server(script: Callable[[Exchanged], Awaitable[None]]) -> AsyncIterator[RawServer]:
-    """Serve in this event loop."""
+async def raw_server(
+    script: Callable[[Exchanged], Awaitable[None]], context: ssl.SSLContext | None = None
+) -> AsyncIterator[RawServer]:
+    """Serve in this event loop; over TLS where a context is given."""
     server = RawServer(script)
-    listening = await asyncio.start_server(server.serve, server.host, 0, limit=16 * 1024 * 1024)
+    listening = await asyncio.start_server(server.serve, server.host, 0, limit=16 * 1024 * 1024, ssl=context)
+    server.listening, server.loop = listening, asyncio.get_running_loop()
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server
@@ -110,7 +119,9 @@ async def raw_server(script: Callable[[Exchanged], Awaitable[None]]) -> AsyncIte
 
 
 @contextmanager
-def raw_server_apart(script: Callable[[Exchanged], Awaitable[None]]) -> Iterator[RawServer]:
+def raw_server_apart(
+    script: Callable[[Exchanged], Awaitable[None]], context: ssl.SSLContext | None = None
+) -> Iterator[RawServer]:
     """Serve in a thread of its own, for code under test that has its own event loop."""
     started = threading.Event()
     found: list[RawServer] = []
@@ -118,7 +129,7 @@ def raw_server_apart(script: Callable[[Exchanged], Awaitable[None]]) -> Iterator
 
     async def run() -> None:
         stop = asyncio.Event()
-        async with raw_server(script) as server:
+        async with raw_server(script, context) as server:
             found.append(server)
             loops.append((asyncio.get_running_loop(), stop))
             started.set()

@@ -34,9 +34,7 @@ from mesh_store.disk import write_private
 
 type Handle = Callable[[Event], None]
 
-BY_CLASS = (
-    "values that were hidden when recorded are equal by their kind: this machine has no key of the project"
-)
+BY_CLASS = "hidden values are equal by their kind alone: this machine does not have the project's key"
 
 
 def targets_of(given: Given, project: Project) -> list[Target]:
