@@ -46,7 +46,9 @@ def main(verbose: bool) -> None:
 @json_option
 @friendly(PROGRAM)
 def demo_command(once: bool, without_sidecar: tuple[str, ...], as_json: bool) -> None:
-    """See it all: a shop of five services, recorded; one order fails, is found, and replayed.
+    """See it all happen in a small shop.
+
+    Five services are recorded; one order fails, is found, and replayed.
 
     \b
     Examples:

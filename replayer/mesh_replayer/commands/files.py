@@ -24,7 +24,9 @@ from mesh_store.command import friendly, project_options
 @project_options
 @friendly(PROGRAM)
 def export_command(query: tuple[str, ...], output: Path, limit: int, project: Project) -> None:
-    """Write a HAR file of what a query finds or an id names; every viewer opens it.
+    """Write what a query finds or an id names as HAR.
+
+    Any HAR viewer opens the file, and `import` reads it without loss.
 
     \b
     Examples:
