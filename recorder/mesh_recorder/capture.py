@@ -220,7 +220,7 @@ def _setup_times(captured: Captured) -> tuple[int | None, int | None]:
     if captured.server_times is None:
         return None, None
     start, tcp, tls = captured.server_times
-    if start is None or tcp is None or start * 1e9 < captured.started_at - 1_000_000:
+    if start is None or tcp is None or start * 1e9 < captured.started_at - 1_000:
         return None, None
     return max(0, int((tcp - start) * 1e9)), max(0, int((tls - tcp) * 1e9)) if tls is not None else None
 

@@ -153,6 +153,7 @@ class Http1Server(_http1.Http1Server):
         if isinstance(event, events.ConnectionClosed):
             if bytes(self.buf).strip():
                 yield MeshMalformedHook(Malformed(self.context.client, failures.HALF_HEAD, answered=False))
+            self.state = self.done
             yield commands.CloseConnection(self.conn)
             return
         head = self.buf.maybe_extract_lines()
@@ -330,8 +331,16 @@ class Http1Client(_http1.Http1Client):
                 continue
             if trailers := trailers_of(part):
                 yield ReceiveHttp(ResponseTrailers(stream_id, trailers))
+            # The next request may follow at once, in the middle of this, so that the connection is free first;
+            # one that becomes something else tells so before what comes after the head.
+            becomes_pipe = (
+                self.request and self.response and _http1.should_make_pipe(self.request, self.response)
+            )
+            if not becomes_pipe:
+                yield from self.mark_done(response=True)
             yield ReceiveHttp(ResponseEndOfMessage(stream_id))
-            yield from self.mark_done(response=True)
+            if becomes_pipe:
+                yield from self.mark_done(response=True)
             return
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
