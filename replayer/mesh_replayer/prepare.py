@@ -4,12 +4,15 @@
 2. What cannot be sent as it was is not sent, with the reason.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mesh_core.model import Bodies, Exchange, Headers, header
+from mesh_core.model import Bodies, Direction, Exchange, Headers, header
 from mesh_replayer.retrace import MARK, FreshIds, Retraced, retrace
 from mesh_replayer.wire.request import WireRequest, is_chunked, unsendable
+
+_ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,7 @@ def prepare(exchange: Exchange, bodies: Bodies, wishes: Wishes, ids: FreshIds) -
         changes.append(f"{name.decode('latin-1')} as given")
     request = WireRequest(
         method=exchange.method.encode("latin-1"),
-        target=exchange.path.encode("latin-1"),
+        target=_target(exchange, changes),
         version=b"HTTP/1.0" if exchange.http_version == "HTTP/1.0" else b"HTTP/1.1",
         headers=fields,
         body=body,
@@ -82,6 +85,17 @@ def _body(exchange: Exchange, bodies: Bodies) -> bytes | None:
     if ref is None or ref.size == 0:
         return b""
     return bodies.get(ref.hash)
+
+
+def _target(exchange: Exchange, changes: list[str]) -> bytes:
+    """The raw request target; a call that went through a forward proxy named the server in it."""
+    target = exchange.path.encode("latin-1")
+    match = _ABSOLUTE.match(target) if exchange.direction is Direction.OUTBOUND else None
+    if match is None:
+        return target
+    changes.append("the path alone, as the target is no proxy")
+    rest = target[match.end() :]
+    return rest if rest.startswith(b"/") else b"/" + rest
 
 
 def _as_http1(exchange: Exchange, changes: list[str]) -> Headers:

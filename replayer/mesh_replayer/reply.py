@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from mesh_core.model import Bodies, BodyRef, Direction, Exchange, Headers, Lane, header
 from mesh_core.outcome import Outcome, outcome_of_status
@@ -64,36 +65,39 @@ def reply_exchange(
         instance=recorded.instance,
         direction=recorded.direction,
         peer=CALLER if recorded.direction is Direction.INBOUND else recorded.peer,
-        started_at=received.started_at,
-        request_end=received.request_end,
-        first_byte=received.first_byte,
-        ended_at=max(received.ended_at, received.started_at),
-        connect_time=received.connect_time,
         scheme=recorded.scheme,
-        http_version=received.http_version,
         method=recorded.method,
         authority=recorded.authority,
         path=recorded.path,
         request_headers=prepared.request.headers,
         request_trailers=prepared.request.trailers,
         request_body=request_body,
-        status=received.status,
-        reason=received.reason,
-        response_headers=received.headers,
-        response_trailers=received.trailers,
         response_body=response_body,
         grpc_status=grpc_status,
         outcome=_outcome(received, grpc_status),
-        error=received.error,
+        **_seen(received),
         recorder=recorder,
         lane=Lane.WIRE,
     )
-    bodies = {}
-    if request_body is not None:
-        bodies[request_body.hash] = prepared.request.body
-    if response_body is not None:
-        bodies[response_body.hash] = received.body
-    return exchange, bodies
+    kept = ((request_body, prepared.request.body), (response_body, received.body))
+    return exchange, {ref.hash: content for ref, content in kept if ref is not None}
+
+
+def _seen(received: Received) -> dict[str, Any]:
+    """What is told as it came."""
+    return {
+        "started_at": received.started_at,
+        "request_end": received.request_end,
+        "first_byte": received.first_byte,
+        "ended_at": max(received.ended_at, received.started_at),
+        "connect_time": received.connect_time,
+        "http_version": received.http_version,
+        "status": received.status,
+        "reason": received.reason,
+        "response_headers": received.headers,
+        "response_trailers": received.trailers,
+        "error": received.error,
+    }
 
 
 def _outcome(received: Received, grpc_status: int | None) -> Outcome:

@@ -39,7 +39,7 @@ def chain(*, failed: bool = True) -> list[object]:
         exchange, bodies = recorded(
             number, status=status, service=service, instance=f"{service}-1", direction=direction, peer=peer,
             claim=claim, trace_origin=TraceOrigin.W3C, ended_at=START + 20_000_000 - number * 1_000_000,
-            method="POST", path=f"/{service}",
+            method="POST", path=f"/{peer or service}",
         )  # fmt: skip
         claim = exchange.id
         made.append((exchange, bodies))

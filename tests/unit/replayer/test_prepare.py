@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from mesh_core.model import Bodies, BodyRef, Headers, TraceOrigin
+from mesh_core.model import Bodies, BodyRef, Direction, Headers, TraceOrigin
 from mesh_core.tracecontext import read, trace_id_of_request_id
 from mesh_replayer.prepare import Prepared, Wishes, given_headers, prepare
 from mesh_replayer.retrace import FreshIds, retrace
@@ -194,6 +194,21 @@ def test_a_request_over_http2_becomes_one_of_http1() -> None:
         (b"content-length", b"2"),
     )
     assert "HTTP/1.1, recorded over HTTP/2" in prepared.changes
+
+
+@pytest.mark.parametrize(
+    ("direction", "path", "sent"),
+    [
+        (Direction.OUTBOUND, "http://payment:80/charges?x", b"/charges?x"),
+        (Direction.OUTBOUND, "HTTP://payment?x", b"/?x"),
+        (Direction.OUTBOUND, "/http://a/", b"/http://a/"),
+        (Direction.INBOUND, "http://payment:80/charges", b"http://payment:80/charges"),
+    ],
+)
+def test_what_was_asked_of_a_forward_proxy_is_asked_of_the_server(
+    direction: Direction, path: str, sent: bytes
+) -> None:
+    assert ready((), direction=direction, path=path).request.target == sent
 
 
 @pytest.mark.parametrize(
