@@ -7,6 +7,7 @@ import zstandard
 _MOST_ENCODINGS = 4
 """Nested; more is nothing that a service sends."""
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_GZIP_MAGIC = b"\x1f\x8b"
 _RAW = -zlib.MAX_WBITS
 
 
@@ -21,6 +22,8 @@ def decoded(body: bytes, content_encoding: str | None, *, limit: int) -> bytes |
     names = [name for name in names if name not in ("", "identity")]
     if len(names) > _MOST_ENCODINGS:
         return None
+    if limit <= 0:
+        return b""  # to zlib, 0 is no limit at all
     content = body
     for name in reversed(names):
         inner = _decode(content, name, limit)
@@ -42,15 +45,23 @@ def _decode(body: bytes, name: str, limit: int) -> bytes | None:
 
 
 def _inflate(body: bytes, window: int, limit: int) -> bytes | None:
-    try:
-        return zlib.decompressobj(window).decompress(body, limit)
-    except zlib.error:
-        return None
+    content, rest = b"", body
+    while True:
+        stream = zlib.decompressobj(window)
+        try:
+            content += stream.decompress(rest, limit - len(content))
+        except zlib.error:
+            return content or None
+        rest = stream.unused_data
+        # A gzip body may have several members.
+        if not rest.startswith(_GZIP_MAGIC) or len(content) >= limit:
+            return content
 
 
 def _unzstd(body: bytes, limit: int) -> bytes | None:
     # A frame names its window, which is memory: a browser's limit of 8 MiB is enough.
-    reader = zstandard.ZstdDecompressor(max_window_size=8 * 1024 * 1024).stream_reader(body)
+    decompressor = zstandard.ZstdDecompressor(max_window_size=8 * 1024 * 1024)
+    reader = decompressor.stream_reader(body, read_across_frames=True)
     content = b""
     try:
         while len(content) < limit and (piece := reader.read(limit - len(content))):
