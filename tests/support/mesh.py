@@ -138,8 +138,8 @@ def meshes(draw: st.DrawFn, *, habits: tuple[str, ...] = HABITS, recorded_all: b
         kind = shared or draw(st.sampled_from(["w3c", "b3", "id", "none"]))
         of = "0" if shared else str(number)
         sent = {
-            "w3c": Context("w3c", f"{of}{'e' * 31}", f"{of}{'d' * 15}"),
-            "b3": Context("b3", f"{of}{'e' * 31}", f"{of}{'d' * 15}"),
+            "w3c": Context("w3c", f"{of}{'e' * 31}", f"{number}{'d' * 15}"),
+            "b3": Context("b3", f"{of}{'e' * 31}", f"{number}{'d' * 15}"),
             "id": Context(request_id=f"request-{of}"),
             "none": Context(),
         }[kind]

@@ -5,37 +5,15 @@ from typing import Any
 import pytest
 
 from mesh_core.links import LinkKind, Parent, link
-from mesh_core.model import Direction, Exchange, TraceOrigin
+from mesh_core.model import Exchange, TraceOrigin
 from mesh_core.outcome import Outcome
-from support.recorded import an_exchange
+from support.calls import inbound, name, outbound
 
-MS = 1_000_000
 SPAN = "5" * 16
-
-
-def inbound(number: int, service: str, start: int, end: int, **changes: Any) -> Exchange:
-    fields = {
-        "id": name(number),
-        "service": service,
-        "instance": f"{service}-1",
-        "direction": Direction.INBOUND,
-        "trace_origin": TraceOrigin.W3C,
-        "started_at": start * MS,
-        "ended_at": end * MS,
-    }
-    return an_exchange(**(fields | changes))
-
-
-def outbound(number: int, service: str, start: int, end: int, **changes: Any) -> Exchange:
-    return inbound(number, service, start, end, **({"direction": Direction.OUTBOUND} | changes))
 
 
 def inbound_at(number: int, instance: str, start: int, end: int, **changes: Any) -> Exchange:
     return inbound(number, "cart", start, end, **({"instance": instance} | changes))
-
-
-def name(number: int) -> str:
-    return f"{number:032x}"
 
 
 def found(*exchanges: Exchange) -> dict[int, tuple[int, str]]:
@@ -92,6 +70,14 @@ def test_a_call_that_arrives_twice_has_no_certain_other_end() -> None:
     arrivals = [inbound(2, "rates", 1, 2, claim=name(1)), inbound(3, "rates", 4, 5, claim=name(1))]
 
     assert found(call, *arrivals) == {2: (1, "inferred"), 3: (1, "inferred")}
+
+
+def test_a_claim_under_another_method_is_inferred_and_one_cause_may_have_many_calls() -> None:
+    shop = inbound(1, "shop", 0, 20)
+    calls = [outbound(2, "shop", 1, 9, claim=name(1)), outbound(3, "shop", 10, 19, claim=name(1))]
+    other = inbound(4, "cart", 2, 3, claim=name(2), method="POST")
+
+    assert found(shop, *calls, other) == {2: (1, "cause"), 3: (1, "cause"), 4: (2, "inferred")}
 
 
 def test_a_claim_of_another_instance_is_no_cause() -> None:
