@@ -58,7 +58,8 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _DECIMAL = re.compile(r"[0-9]{1,39}")
 _XRAY = re.compile(r"1-([0-9a-f]{8})-([0-9a-f]{24})")
 _FIELD = re.compile(
-    r"(?:traceparent|b3|uber-trace-id|sentry-trace|x-cloud-trace-context|x-amzn-trace-id|x-request-id)\s*:\s*(.*)",
+    r"(?:traceparent|b3|uber-trace-id|sentry-trace|x-cloud-trace-context|x-amzn-trace-id|x-request-id"
+    r"|x-b3-traceid|x-datadog-trace-id|dd\.trace_id|trace[-_]?id|request[-_]?id)\s*[:=]\s*(.*)",
     re.IGNORECASE,
 )
 _URL = re.compile(r"[a-z][a-z0-9+.-]{1,20}://", re.IGNORECASE)
