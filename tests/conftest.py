@@ -1,10 +1,15 @@
 """What all tests share."""
 
 import pytest
+from hypothesis import settings
 
 from support.stores import postgres_server, postgres_template, store, store_url
 
 __all__ = ["long_run", "postgres_server", "postgres_template", "store", "store_url"]
+
+
+settings.register_profile("ours", deadline=None)  # a busy machine is slow, and no property is about speed
+settings.load_profile("ours")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
