@@ -60,8 +60,11 @@ class NextLayer:
     def _tunnelled(self, asked: layer.NextLayer, role: Role, data: bytes) -> layer.Layer | None:
         """What a CONNECT leads to."""
         context = asked.context
-        if not data or asked.data_server():  # type: ignore[no-untyped-call]  # mitmproxy's
-            return Tunnel(context) if asked.data_server() else None  # type: ignore[no-untyped-call]  # mitmproxy's
+        greeting = asked.data_server()  # type: ignore[no-untyped-call]  # mitmproxy's
+        if greeting and not _is_settings(greeting):
+            return Tunnel(context)
+        if not data:
+            return None
         if data[0] == 0x16:
             if len(data) < 3:
                 return None
@@ -90,6 +93,15 @@ def _http(asked: layer.NextLayer, mode: HTTPMode, data: bytes) -> layer.Layer:
 def _undecided(data: bytes) -> bool:
     """Whether this may become the preface of HTTP/2."""
     return len(data) < len(PREFACE) and PREFACE.startswith(data)
+
+
+def _is_settings(greeting: bytes) -> bool:
+    """Whether a server that speaks first begins HTTP/2. Source: RFC 9113, sections 4.1 and 6.5."""
+    return (
+        greeting[3:4] == b"\x04"
+        and int.from_bytes(greeting[:3]) % 6 == 0
+        and greeting[5:9] in (b"", bytes(4))
+    )
 
 
 def _is_http(data: bytes) -> bool | None:

@@ -331,8 +331,8 @@ class Http1Client(_http1.Http1Client):
                 continue
             if trailers := trailers_of(part):
                 yield ReceiveHttp(ResponseTrailers(stream_id, trailers))
-            # The next request may follow at once, in the middle of this, so that the connection is free first;
-            # one that becomes something else tells so before what comes after the head.
+            # The next request may follow at once, in the middle of this: the connection is free first.
+            # One that becomes something else says so before what comes after the head.
             becomes_pipe = (
                 self.request and self.response and _http1.should_make_pipe(self.request, self.response)
             )

@@ -85,10 +85,6 @@ class HttpStream(layers.HttpStream):
             if error:
                 reply = failures.reply_to(error, client_at_fault=False)
                 self.flow.error = flows.Error(error)
-                self.flow.response = http.Response.make(
-                    reply.status,
-                    reply.body,
-                    http.Headers([f for f in reply.headers if f[0] != b"Connection"]),
-                )
+                self.flow.response = http.Response.make(reply.status, reply.body, http.Headers(reply.headers))
         self.child_layer = layer.NextLayer(self.context)
         yield from self.handle_connect_finish()  # type: ignore[no-untyped-call]  # mitmproxy's

@@ -18,6 +18,7 @@ from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.proxy.layers import modes
 
 from mesh_recorder import failures
+from mesh_recorder.addons.tunnel import HalfClose
 from mesh_recorder.lane.dialing import dial
 from mesh_recorder.lane.terms import Terms
 from mesh_recorder.lane.wire import Wire
@@ -159,8 +160,13 @@ class Relay:
                 self._queue.append(events.HookCompleted(command, None))
         elif kind is commands.OpenConnection:
             self._start(command)  # type: ignore[arg-type]
+        elif isinstance(command, HalfClose):
+            self._half_close(command.connection)
         elif isinstance(command, commands.CloseConnection):
-            self._close_as_told(command)
+            if isinstance(command, commands.CloseTcpConnection) and command.half_close:
+                self._half_close(command.connection)
+            else:
+                self.close(command.connection)
         elif kind is commands.RequestWakeup:
             self._wake_later(command)  # type: ignore[arg-type]
 
@@ -208,21 +214,18 @@ class Relay:
         if not self._jammed and not transport.is_closing():
             transport.resume_reading()
 
-    def _close_as_told(self, command: commands.CloseConnection) -> None:
-        connection = command.connection
+    def _half_close(self, connection: Connection) -> None:
+        """Send nothing more on a connection; close it where nothing comes any more either."""
         wire = self.wires.get(connection)
-        if wire is None:
+        if wire is None or not connection.state & ConnectionState.CAN_WRITE:
             return
-        if isinstance(command, commands.CloseTcpConnection) and command.half_close:
-            if not connection.state & ConnectionState.CAN_WRITE:
-                return
-            connection.state &= ~ConnectionState.CAN_WRITE
-            if connection.state is not ConnectionState.CLOSED:
-                wire.flush()
-                if wire.transport is not None and wire.transport.can_write_eof():
-                    wire.transport.write_eof()
-                return
-        self.close(connection)
+        connection.state &= ~ConnectionState.CAN_WRITE
+        if connection.state is ConnectionState.CLOSED:
+            self.close(connection)
+            return
+        wire.flush()
+        if wire.transport is not None and wire.transport.can_write_eof():
+            wire.transport.write_eof()
 
     def close(self, connection: Connection) -> None:
         """Close a connection once what is under way to it is written; the layers hear of it."""
