@@ -92,12 +92,15 @@ class _Seen:
 
     async def through(self, transport: WireTransport, request: WireRequest) -> None:
         """Send the request and read all of the response."""
+        opened, began = transport.opened, time.monotonic_ns()
         await transport.connect()
         self.connected = True
+        if transport.opened > opened:
+            self._parts["connect_time"] = time.monotonic_ns() - began
         response = await transport.handle_async_request(_httpx_request(request))
         self.status = response.status_code
         extensions = response.extensions
-        self._parts = {
+        self._parts |= {
             "http_version": extensions["http_version"].decode(),
             "reason": extensions["reason_phrase"].decode("latin-1"),
             "headers": tuple(response.headers.raw),

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mesh_core.project import Project
-from mesh_replayer.commands.look import PROGRAM
+from mesh_replayer.commands.look import PROGRAM, echo_json, echo_lines, json_option
 from mesh_store.command import friendly, project_options
 
 
@@ -21,9 +21,10 @@ from mesh_store.command import friendly, project_options
 @click.option(
     "--limit", type=click.IntRange(1, 100_000), default=10_000, show_default=True, help="At most so many."
 )
+@json_option
 @project_options
 @friendly(PROGRAM)
-def export_command(query: tuple[str, ...], output: Path, limit: int, project: Project) -> None:
+def export_command(query: tuple[str, ...], output: Path, limit: int, as_json: bool, project: Project) -> None:
     """Write what a query finds or an id names as HAR.
 
     Any HAR viewer opens the file, and `import` reads it without loss.
@@ -40,16 +41,20 @@ def export_command(query: tuple[str, ...], output: Path, limit: int, project: Pr
     with open_store(project.store) as store:
         recorded, more = selected(store, query, limit)
     write_capture(output, recorded)
-    click.echo(f"{len(recorded)} exchange{'' if len(recorded) == 1 else 's'} in {output}")
+    if as_json:
+        echo_json({"file": str(output), "exchanges": len(recorded), "more": more})
+    else:
+        click.echo(f"{len(recorded)} exchange{'' if len(recorded) == 1 else 's'} in {output}")
     if more:
         click.echo(f"there are more than --limit {limit}: the newest were taken", err=True)
 
 
 @click.command("import")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
+@json_option
 @project_options
 @friendly(PROGRAM)
-def import_command(files: tuple[Path, ...], project: Project) -> None:
+def import_command(files: tuple[Path, ...], as_json: bool, project: Project) -> None:
     """Put HAR files into the store.
 
     They may be our own exports, or those of browsers and proxies.
@@ -66,13 +71,17 @@ def import_command(files: tuple[Path, ...], project: Project) -> None:
     with open_store(project.store) as store:
         for file, recorded in captures:
             new = store.add(recorded)
-            click.echo(f"{new} of {len(recorded)} exchanges in {file} are new")
+            if as_json:
+                echo_lines([{"file": str(file), "exchanges": len(recorded), "new": new}])
+            else:
+                click.echo(f"{new} of {len(recorded)} exchanges in {file} are new")
 
 
 @click.command("trust")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
+@json_option
 @friendly(PROGRAM)
-def trust_command(file: Path | None) -> None:
+def trust_command(file: Path | None, as_json: bool) -> None:
     """Say that a mesh.toml is yours.
 
     Its path and content are remembered; a change to it asks again.
@@ -102,4 +111,8 @@ def trust_command(file: Path | None) -> None:
         problem = f"{remembered} cannot be written: {cause.strerror}"
         raise ConfigInvalid(problem, hint="check its folder") from cause
     reasons = trust_reasons(config)
-    click.echo(f"{path.absolute()} is trusted as it stands" + (f": {'; '.join(reasons)}" if reasons else ""))
+    if as_json:
+        echo_json({"file": str(path.absolute()), "asks_for": reasons})
+    else:
+        asking = f": {'; '.join(reasons)}" if reasons else ""
+        click.echo(f"{path.absolute()} is trusted as it stands{asking}")

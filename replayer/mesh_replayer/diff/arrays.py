@@ -8,9 +8,11 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+type Same = Callable[[Any, Any], bool]
 
 _USUAL_KEYS = ("id", "uuid", "key", "sku", "code", "name")
 _LEAST_COMMON = 0.5
@@ -33,21 +35,28 @@ class Joined:
     """Names of the joined items, as ordered then and now, where that is not the same."""
 
 
-def join(recorded: Sequence[Any], replayed: Sequence[Any]) -> Joined:
-    """Tell which items belong together."""
+def join(recorded: Sequence[Any], replayed: Sequence[Any], same: Same) -> Joined:
+    """Tell which items belong together; `same` says whether two of them have no difference."""
     key = _key(recorded, replayed)
     if key is not None:
         return _by_key(key, recorded, replayed)
-    return _as_multiset(recorded, replayed)
+    start, end = _common_ends(recorded, replayed, same)
+    middle = _as_multiset(recorded[start : len(recorded) - end], replayed[start : len(replayed) - end])
+    return Joined(
+        tuple((old + start, new + start) for old, new in middle.pairs),
+        tuple(old + start for old in middle.missing),
+        tuple(new + start for new in middle.added),
+        middle.order,
+    )
 
 
 def _key(recorded: Sequence[Any], replayed: Sequence[Any]) -> str | None:
     """The field to join by, the usual names first."""
     if not recorded or not replayed or not all(isinstance(item, dict) for item in (*recorded, *replayed)):
         return None
-    names: list[str] = [name for name in recorded[0] if all(name in item for item in (*recorded, *replayed))]
     rank = {name: at for at, name in enumerate(_USUAL_KEYS)}
-    for name in sorted(names, key=lambda name: rank.get(name.lower(), len(rank))):
+    names: list[str] = sorted(recorded[0], key=lambda name: rank.get(name.lower(), len(rank)))
+    for name in names:
         old, new = _values(name, recorded), _values(name, replayed)
         if old is not None and new is not None:
             common = len(old & new)
@@ -56,21 +65,32 @@ def _key(recorded: Sequence[Any], replayed: Sequence[Any]) -> str | None:
     return None
 
 
-def _values(name: str, items: Sequence[Mapping[str, Any]]) -> set[str] | None:
-    """The values of a field, where they are scalar and each comes once."""
-    values = [item[name] for item in items]
-    if not all(isinstance(value, str | int) and not isinstance(value, bool) for value in values):
-        return None
-    unique = {canonical(value) for value in values}
-    return unique if len(unique) == len(values) else None
+def _values(name: str, items: Sequence[Mapping[str, Any]]) -> set[Any] | None:
+    """The values of a field, where all items have one, it is text or a whole number, and each comes once."""
+    values: set[Any] = set()
+    for item in items:
+        value = item.get(name)
+        if type(value) not in (str, int) or value in values:
+            return None
+        values.add(value)
+    return values
+
+
+def _common_ends(recorded: Sequence[Any], replayed: Sequence[Any], same: Same) -> tuple[int, int]:
+    """How many items are the same at the start, and how many of the rest at the end."""
+    shorter = min(len(recorded), len(replayed))
+    start = next((at for at in range(shorter) if not same(recorded[at], replayed[at])), shorter)
+    rest = shorter - start
+    end = next((at for at in range(rest) if not same(recorded[-1 - at], replayed[-1 - at])), rest)
+    return start, end
 
 
 def _by_key(key: str, recorded: Sequence[Any], replayed: Sequence[Any]) -> Joined:
-    places = {canonical(item[key]): at for at, item in enumerate(replayed)}
+    places = {item[key]: at for at, item in enumerate(replayed)}
     pairs: list[tuple[int, int]] = []
     missing: list[int] = []
     for old, item in enumerate(recorded):
-        new = places.pop(canonical(item[key]), None)
+        new = places.pop(item[key], None)
         if new is None:
             missing.append(old)
         else:
@@ -80,15 +100,18 @@ def _by_key(key: str, recorded: Sequence[Any], replayed: Sequence[Any]) -> Joine
 
 
 def _as_multiset(recorded: Sequence[Any], replayed: Sequence[Any]) -> Joined:
-    texts = [canonical(item) for item in recorded]
+    if not recorded or not replayed or len(recorded) == len(replayed) == 1:
+        pairs = tuple(zip(range(len(recorded)), range(len(replayed)), strict=False))
+        return Joined(pairs, tuple(range(len(pairs), len(recorded))), tuple(range(len(pairs), len(replayed))))
     places: defaultdict[str, list[int]] = defaultdict(list)
     for new in range(len(replayed) - 1, -1, -1):
         places[canonical(replayed[new])].append(new)
     equal: list[tuple[int, int]] = []
     old_left: list[int] = []
-    for old, text in enumerate(texts):
-        if places[text]:
-            equal.append((old, places[text].pop()))
+    for old, item in enumerate(recorded):
+        like = places[canonical(item)]
+        if like:
+            equal.append((old, like.pop()))
         else:
             old_left.append(old)
     new_left = sorted(new for news in places.values() for new in news)
@@ -138,9 +161,8 @@ def similarity(one: Any, other: Any) -> float:
     return 0.0
 
 
-def canonical(value: Any) -> str:
-    """A text that is equal for equal values only."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+"""A text that is equal for equal values only."""
 
 
 def _order(pairs: Sequence[tuple[int, int]], names: Sequence[Any]) -> tuple[list[Any], list[Any]] | None:

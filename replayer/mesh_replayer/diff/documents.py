@@ -7,13 +7,15 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mesh_replayer.diff.arrays import join
 from mesh_replayer.diff.difference import Difference, Kind, Where
 from mesh_replayer.diff.jsonpath import Segments, json_path
 
+_ABSENT = object()
+_CONTAINERS = (dict, list)
 MOST_DEPTH = 100
 """Levels; deeper documents are compared as text."""
 
@@ -34,63 +36,105 @@ def parse(content: bytes) -> Any:
 
 def differences(recorded: Any, replayed: Any) -> Iterator[Difference]:
     """Every difference between two documents, in the order of the recorded one."""
-    yield from _walk(recorded, replayed, ())
+    walk = _Walk()
+    walk.values(recorded, replayed, ())
+    yield from walk.found
 
 
-def _walk(recorded: Any, replayed: Any, at: Segments) -> Iterator[Difference]:
-    if _type(recorded) != _type(replayed):
-        yield found(Kind.TYPE, at, recorded, replayed)
-    elif isinstance(recorded, dict):
-        yield from _objects(recorded, replayed, at)
-    elif isinstance(recorded, list):
-        yield from _arrays(recorded, replayed, at)
-    elif not _equal(recorded, replayed):
-        yield found(Kind.VALUE, at, recorded, replayed)
+class _Walk:
+    """The state of one walk: what was found, and which containers are known to be the same."""
+
+    def __init__(self) -> None:
+        self.found: list[Difference] = []
+        self._known: dict[tuple[int, int], bool] = {}
+        """By identity: both documents outlive the walk."""
+
+    def values(self, recorded: Any, replayed: Any, at: Segments) -> None:
+        if isinstance(recorded, dict) and isinstance(replayed, dict):
+            self._objects(recorded, replayed, at)
+        elif isinstance(recorded, list) and isinstance(replayed, list):
+            self._arrays(recorded, replayed, at)
+        elif _type(recorded) != _type(replayed):
+            self._add(Kind.TYPE, at, recorded, replayed)
+        elif not _equal(recorded, replayed):
+            self._add(Kind.VALUE, at, recorded, replayed)
+
+    def same(self, recorded: Any, replayed: Any) -> bool:
+        """Whether `values` would find nothing, but for another order."""
+        kind = type(recorded)
+        if kind not in _CONTAINERS:
+            return _type(recorded) == _type(replayed) and _equal(recorded, replayed)
+        if type(replayed) is not kind or len(recorded) != len(replayed):
+            return False
+        key = (id(recorded), id(replayed))
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = all(
+                (type(then) is type(now) and type(then) not in _CONTAINERS and then == now)
+                or self.same(then, now)
+                for then, now in _pairs(recorded, replayed)
+            )
+        return known
+
+    def _objects(self, recorded: dict[str, Any], replayed: dict[str, Any], at: Segments) -> None:
+        for name, value in recorded.items():
+            other = replayed.get(name, _ABSENT)
+            if other is _ABSENT:
+                self._add(Kind.MISSING, (*at, name), value, None)
+            elif type(value) is not type(other) or value != other or type(value) in _CONTAINERS:
+                self.values(value, other, (*at, name))
+        for name, value in replayed.items():
+            if name not in recorded:
+                self._add(Kind.ADDED, (*at, name), None, value)
+
+    def _arrays(self, recorded: list[Any], replayed: list[Any], at: Segments) -> None:
+        if self.same(recorded, replayed):
+            return
+        joined = join(recorded, replayed, self.same)
+        for old, new in joined.pairs:
+            self.values(recorded[old], replayed[new], (*at, old))
+        for old in joined.missing:
+            self._add(Kind.ITEM_MISSING, (*at, old), recorded[old], None)
+        for new in joined.added:
+            self._add(Kind.ITEM_ADDED, (*at, new), None, replayed[new])
+        if joined.order is not None:
+            self._add(Kind.ORDER, at, *joined.order)
+
+    def _add(self, kind: Kind, at: Segments, recorded: Any, replayed: Any) -> None:
+        self.found.append(
+            Difference(
+                where=Where.BODY,
+                kind=kind,
+                path=json_path(at),
+                recorded=recorded,
+                replayed=replayed,
+                segments=at,
+            )
+        )
 
 
-def _objects(recorded: dict[str, Any], replayed: dict[str, Any], at: Segments) -> Iterator[Difference]:
-    for name, value in recorded.items():
-        if name in replayed:
-            yield from _walk(value, replayed[name], (*at, name))
-        else:
-            yield found(Kind.MISSING, (*at, name), value, None)
-    for name, value in replayed.items():
-        if name not in recorded:
-            yield found(Kind.ADDED, (*at, name), None, value)
+def _pairs(recorded: Any, replayed: Any) -> Iterable[tuple[Any, Any]]:
+    """Members or items of two containers of one type and length, beside each other."""
+    if isinstance(recorded, list):
+        return zip(recorded, replayed, strict=True)
+    return ((value, replayed.get(name, _ABSENT)) for name, value in recorded.items())
 
 
-def _arrays(recorded: list[Any], replayed: list[Any], at: Segments) -> Iterator[Difference]:
-    joined = join(recorded, replayed)
-    for old, new in joined.pairs:
-        yield from _walk(recorded[old], replayed[new], (*at, old))
-    for old in joined.missing:
-        yield found(Kind.ITEM_MISSING, (*at, old), recorded[old], None)
-    for new in joined.added:
-        yield found(Kind.ITEM_ADDED, (*at, new), None, replayed[new])
-    if joined.order is not None:
-        yield found(Kind.ORDER, at, *joined.order)
-
-
-def found(kind: Kind, at: Segments, recorded: Any, replayed: Any) -> Difference:
-    """A difference in a JSON body."""
-    return Difference(
-        where=Where.BODY, kind=kind, path=json_path(at), recorded=recorded, replayed=replayed, segments=at
-    )
-
-
-def _type(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    return "number" if isinstance(value, int | float) else type(value).__name__
+def _type(value: Any) -> type:
+    """The JSON type: integers and floats are one, `true` is no number."""
+    kind = type(value)
+    return int if kind is float else kind
 
 
 def _equal(recorded: Any, replayed: Any) -> bool:
+    if recorded == replayed:
+        return True
     if isinstance(recorded, float) or isinstance(replayed, float):
         try:
             return math.isclose(recorded, replayed, rel_tol=1e-9)
         except OverflowError:
             return False
-    return bool(recorded == replayed)
+    return False
 
 
 def _check_depth(document: Any) -> None:

@@ -54,6 +54,11 @@ def unsendable(request: WireRequest) -> str | None:
     for name, value in (*request.headers, *request.trailers):
         if not name or re.search(rb"[\x00-\x20\x7f:]", name) or _NO_VALUE.search(value):
             return f"its header {name.decode('latin-1')[:40]!r} cannot be written on one line"
+    codings = any(name.lower() == b"transfer-encoding" for name, _ in request.headers)
+    if codings and (
+        not request.chunked or any(name.lower() == b"content-length" for name, _ in request.headers)
+    ):
+        return "its Transfer-Encoding leaves open where its body ends"
     lengths = {value for name, value in request.headers if name.lower() == b"content-length"}
     if not request.chunked and lengths not in (set(), {b"%d" % len(request.body)}):
         return "its Content-Length is not the length of its body"

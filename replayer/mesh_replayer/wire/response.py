@@ -167,7 +167,8 @@ class _Callbacks:
         reader = self._reader
         if reader.complete:
             return
-        (reader._headers if reader.head is None else reader.trailers).append((name, value))
+        fields = reader._headers if reader.head is None else reader.trailers
+        fields.append((name, value.strip(b" \t")))  # blanks around a value are none of it; RFC 9110, 5.5
 
     def on_headers_complete(self) -> None:
         self._reader._head_ended()

@@ -33,12 +33,12 @@ def test_exporting_and_importing_elsewhere_loses_nothing(desk: Desk, name: str) 
 
     exported = desk.type("export", TRACE, "-o", str(desk.folder / name))
     imported = desk.type("import", str(desk.folder / name), "--store", elsewhere)
-    again = desk.type("import", str(desk.folder / name), "--store", elsewhere)
+    again = desk.type("import", str(desk.folder / name), "--store", elsewhere, "--json")
 
     assert (exported.exit_code, imported.exit_code) == (0, 0), exported.stderr + imported.stderr
     assert "3 exchanges in" in exported.stdout
     assert imported.stdout.startswith("3 of 3 exchanges in")
-    assert again.stdout.startswith("0 of 3 exchanges in")
+    assert json.loads(again.stdout) == {"file": str(desk.folder / name), "exchanges": 3, "new": 0}
     assert (desk.folder / name).stat().st_mode & 0o077 == 0
     with open_store(elsewhere) as store:
         found = store.exchanges(exchange.id for exchange, _ in exchanges)

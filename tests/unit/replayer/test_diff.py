@@ -168,6 +168,15 @@ def test_a_shuffle_is_one_order() -> None:
     assert order.replayed == [row["sku"] for row in shuffled]
 
 
+@given(st.lists(st.integers() | st.text(max_size=2), max_size=12), st.randoms())
+def test_a_shuffle_of_anything_is_at_most_one_order(items: list[Any], source: random.Random) -> None:
+    """Case P9."""
+    shuffled = list(items)
+    source.shuffle(shuffled)
+
+    assert [each.kind for each in differences(items, shuffled)] in ([], [Kind.ORDER])
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=4),

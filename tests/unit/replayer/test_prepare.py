@@ -217,6 +217,11 @@ def test_what_was_asked_of_a_forward_proxy_is_asked_of_the_server(
         ({"request_headers": ((b"a", b"b\r\nX: y"),)}, "one line"),
         ({"request_headers": ((b"a b", b"c"),)}, "one line"),
         ({"request_headers": ((b"Content-Length", b"7"),)}, "Content-Length"),
+        ({"request_headers": ((b"TE", b"x"), (b"Transfer-Encoding", b"gzip"))}, "where its body ends"),
+        (
+            {"request_headers": ((b"Content-Length", b"0"), (b"Transfer-Encoding", b"chunked"))},
+            "where its body ends",
+        ),
         ({"request_trailers": ((b"a", b"b\nc"),)}, "one line"),
         ({"method": "GET /x HTTP/1.1\r\nX:"}, "method"),
         ({"path": "/a b"}, "path"),
