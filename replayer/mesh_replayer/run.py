@@ -1,6 +1,7 @@
 """One run: sends a plan's steps in order, judges each, and emits what happens."""
 
 import asyncio
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -111,8 +112,8 @@ class _Run:
         return self._judged(step, prepared, replayed, kept)
 
     def _judged(self, step: Step, prepared: Prepared, replayed: Exchange, kept: Bodies) -> Judged:
-        recorded, then = self._hidden(step.exchange, self.bodies)
-        replayed, now = self._hidden(replayed, kept)
+        recorded, then = self._hidden(step.exchange, self.bodies, step.exchange.trace_id)
+        replayed, now = self._hidden(replayed, kept, step.exchange.trace_id)
         bodies = {**then, **now}
         comparison = compare(recorded, replayed, bodies)
         judgement = judge(
@@ -133,11 +134,16 @@ class _Run:
             changes=prepared.changes,
         )
 
-    def _hidden(self, exchange: Exchange, bodies: Bodies) -> tuple[Exchange, Bodies]:
-        """Both sides hidden alike, so that a secret that was hidden then is no difference now."""
+    def _hidden(self, exchange: Exchange, bodies: Bodies, trace_id: str) -> tuple[Exchange, Bodies]:
+        """Both sides hidden alike, so that a secret that was hidden then is no difference now.
+
+        What few values are possible of is hidden by trace: the recorded one's, on both sides.
+        """
         if self.options.redactor is None:
             return exchange, bodies
-        hidden, content = self.options.redactor.apply(exchange, bodies)
+        ours = dataclasses.replace(exchange, trace_id=trace_id)
+        hidden, content = self.options.redactor.apply(ours, bodies)
+        hidden = dataclasses.replace(hidden, trace_id=exchange.trace_id)
         return (hidden, content) if self.options.keyed else by_class(hidden, content)
 
 
