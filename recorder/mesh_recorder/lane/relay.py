@@ -158,8 +158,12 @@ class Relay:
             self.hook(command)
             if command.blocking:
                 self._queue.append(events.HookCompleted(command, None))
-        elif kind is commands.OpenConnection:
-            self._start(command)  # type: ignore[arg-type]
+        else:
+            self._obey_seldom(command)
+
+    def _obey_seldom(self, command: commands.Command) -> None:
+        if isinstance(command, commands.OpenConnection):
+            self._start(command)
         elif isinstance(command, HalfClose):
             self._half_close(command.connection)
         elif isinstance(command, commands.CloseConnection):
@@ -167,8 +171,8 @@ class Relay:
                 self._half_close(command.connection)
             else:
                 self.close(command.connection)
-        elif kind is commands.RequestWakeup:
-            self._wake_later(command)  # type: ignore[arg-type]
+        elif isinstance(command, commands.RequestWakeup):
+            self._wake_later(command)
 
     def hook(self, hook: commands.StartHook) -> None:
         """Run what listens to a hook."""
