@@ -2,7 +2,9 @@
 
 import json
 import logging
+import random
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 from mesh_core.errors import ListenFailed
@@ -14,6 +16,11 @@ logger = logging.getLogger(__name__)
 
 MOST = 8
 """Ports remembered for one role: as many instances of a service on one machine keep theirs."""
+
+
+_OUTSIDE_EPHEMERAL = range(20_000, 32_000)
+"""Ports that no system gives to outgoing connections by default, so that none is lost between
+being found free and being used."""
 
 
 class PortBook:
@@ -47,19 +54,17 @@ class PortBook:
             logger.warning("ports are not remembered: %s cannot be written: %s", self._path, error.strerror)
 
     def _another(self) -> int:
-        for _ in range(100):
-            port = free_port()
-            if port not in self._given:
-                return port
-        raise ListenFailed("no port of 127.0.0.1 is free", hint="give each address a port")
+        free = next((port for port in _anywhere() if port not in self._given), None)
+        if free is None:
+            raise ListenFailed("no port of 127.0.0.1 is free", hint="give each address a port")
+        return free
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def _anywhere() -> Iterator[int]:
+    """Ports that nobody listens on, in no order, so that sidecars that start at once do not meet."""
+    for port in random.sample(_OUTSIDE_EPHEMERAL, len(_OUTSIDE_EPHEMERAL)):
+        if _is_free(port):
+            yield port
 
 
 def _is_free(port: int) -> bool:
