@@ -17,8 +17,8 @@ from mesh_store import door
 logger = logging.getLogger(__name__)
 
 _DAY_MS = 86_400_000
-_BACK, _AHEAD = 60, 2
-"""Days around today that get a partition of their own."""
+_BACK, _AHEAD = 6, 2
+"""Days around today that get a partition of their own; what is older is an import."""
 _PREFIX = "exchange_d"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

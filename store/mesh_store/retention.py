@@ -188,5 +188,6 @@ def _give_back_room(engine: Engine) -> None:
         free = connection.exec_driver_sql("PRAGMA freelist_count").scalar_one()
     if free > _VACUUM_PAGES:
         with door.transaction(engine, writes=True) as connection:
-            # Each row that is fetched is a page that was freed.
-            connection.exec_driver_sql(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+            cursor = connection.connection.cursor()
+            cursor.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+            cursor.fetchall()  # each row is a page that is freed

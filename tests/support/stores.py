@@ -22,6 +22,8 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
     """The name of a database that has our tables."""
     with a_database(postgres_server) as url:
         door.upgrade(url)
+        with open_store(url) as prepared:
+            prepared.add([])  # makes the partitions of today
         yield url.partition("?")[0].rpartition("/")[2]
 
 
