@@ -125,56 +125,74 @@ class Captured:
 def finish(captured: Captured) -> tuple[Exchange, Bodies]:
     """The exchange that was captured, and its bodies by their hash."""
     bodies: dict[str, bytes] = {}
+    fields = _identity(captured) | _request(captured, bodies) | _response(captured, bodies) | _times(captured)
+    return Exchange(**fields), bodies
+
+
+def _identity(captured: Captured) -> dict[str, Any]:
     place, found = captured.place, captured.found
     trace_id, span_id, sampled, origin = _trace(captured)
-    connect, tls = _setup_times(captured)
+    return {
+        "id": captured.id,
+        "trace_id": trace_id,
+        "span_id": span_id,
+        "sampled": sampled,
+        "trace_origin": origin,
+        "request_id": captured.made or found.request_id,
+        "request_id_made": captured.made is not None,
+        "claim": found.claim,
+        "service": place.service,
+        "instance": place.instance,
+        "direction": place.direction,
+        "peer": _peer(captured),
+        "connection": captured.connection,
+        "recorder": place.recorder,
+        "lane": place.lane,
+    }
+
+
+def _request(captured: Captured, bodies: dict[str, bytes]) -> dict[str, Any]:
+    whole, headers = bool(captured.request_end), captured.request_headers
+    return {
+        "scheme": captured.scheme,
+        "http_version": "HTTP/2" if captured.version == b"HTTP/2.0" else captured.version.decode("latin-1"),
+        "method": captured.method.decode("latin-1"),
+        "authority": captured.authority.decode("latin-1"),
+        "path": captured.path.decode("latin-1"),
+        "request_headers": headers,
+        "request_trailers": captured.request_trailers,
+        "request_body": _body(captured.request_body, headers, bodies, whole=whole),
+    }
+
+
+def _response(captured: Captured, bodies: dict[str, bytes]) -> dict[str, Any]:
+    reply = captured.reply
     outcome, error = _outcome(captured)
-    synthesized = captured.reply is not None
-    exchange = Exchange(
-        id=captured.id,
-        trace_id=trace_id,
-        span_id=span_id,
-        sampled=sampled,
-        trace_origin=origin,
-        request_id=captured.made or found.request_id,
-        request_id_made=captured.made is not None,
-        claim=found.claim,
-        synthesized=Synthesized.PROXY if synthesized else Synthesized.NONE,
-        service=place.service,
-        instance=place.instance,
-        direction=place.direction,
-        peer=_peer(captured),
-        connection=captured.connection,
-        started_at=captured.started_at,
-        request_end=_at(captured, captured.request_end),
-        first_byte=_at(captured, captured.first_byte),
-        ended_at=max(captured.started_at, captured.started_at + captured.ended - captured.began),
-        connect_time=connect,
-        tls_time=tls,
-        scheme=captured.scheme,
-        http_version="HTTP/2" if captured.version == b"HTTP/2.0" else captured.version.decode("latin-1"),
-        method=captured.method.decode("latin-1"),
-        authority=captured.authority.decode("latin-1"),
-        path=captured.path.decode("latin-1"),
-        request_headers=captured.request_headers,
-        request_trailers=captured.request_trailers,
-        request_body=_body(
-            captured.request_body, captured.request_headers, bodies, whole=bool(captured.request_end)
-        ),
-        status=captured.reply.status if captured.reply else captured.status,
-        reason="" if synthesized else captured.reason.decode("latin-1"),
-        response_headers=_response_headers(captured),
-        response_trailers=captured.response_trailers,
-        response_body=_response_body(captured, bodies),
-        grpc_status=_grpc_status(captured),
-        outcome=outcome,
-        error=error,
-        messages=_messages(captured),
-        opaque=captured.opaque,
-        recorder=place.recorder,
-        lane=place.lane,
-    )
-    return exchange, bodies
+    return {
+        "synthesized": Synthesized.PROXY if reply else Synthesized.NONE,
+        "status": reply.status if reply else captured.status,
+        "reason": "" if reply else captured.reason.decode("latin-1"),
+        "response_headers": _response_headers(captured),
+        "response_trailers": captured.response_trailers,
+        "response_body": _response_body(captured, bodies),
+        "grpc_status": _grpc_status(captured),
+        "outcome": outcome,
+        "error": error,
+        "messages": _messages(captured),
+        "opaque": captured.opaque,
+    }
+
+
+def _times(captured: Captured) -> dict[str, Any]:
+    connect, tls = _setup_times(captured)
+    return {
+        "started_at": captured.started_at,
+        "request_end": _at(captured, captured.request_end),
+        "first_byte": _at(captured, captured.first_byte),
+        "ended_at": captured.started_at + max(0, captured.ended - captured.began),
+        "connect_time": connect,
+        "tls_time": tls,
+    }
 
 
 def _trace(captured: Captured) -> tuple[str, str | None, bool | None, TraceOrigin]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mesh_core.config import RedactMode
 from mesh_core.model import BodyRef, Exchange
 from mesh_recorder.counters import Counters
 from mesh_recorder.settings import Endpoint, Listen, SidecarSettings, TraceHeaders
@@ -76,7 +77,7 @@ class Rig:
 
 @asynccontextmanager
 async def rig(folder: Path, app: int = 1, *, scheme: str = "http", **changes: Any) -> AsyncIterator[Rig]:
-    """A sidecar before the app on port `app`, and a forward proxy."""
+    """A sidecar before the app on port `app`, and a forward proxy; it hides nothing unless told to."""
     settings: dict[str, Any] = {
         "service": "cart",
         "instance": "cart-1",
@@ -87,6 +88,7 @@ async def rig(folder: Path, app: int = 1, *, scheme: str = "http", **changes: An
         "spool_dir": folder / "spool",
         "store": "none",
         "redact_key": KEY,
+        "redact_mode": RedactMode.OFF,
         "drain_timeout": 10.0,
     }
     store = MemoryStore()

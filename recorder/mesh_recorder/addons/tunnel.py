@@ -21,8 +21,11 @@ class Tunnel(layers.TCPLayer):
             yield commands.SendData(self.context.server if from_client else self.context.client, event.data)
             return
         for command in super().relay_messages(event):
-            half = isinstance(command, commands.CloseTcpConnection) and command.half_close
-            if half and command.connection == self.context.server:
+            if (
+                isinstance(command, commands.CloseTcpConnection)
+                and command.half_close
+                and command.connection == self.context.server
+            ):
                 yield HalfClose(self.context.server)
             else:
                 yield command

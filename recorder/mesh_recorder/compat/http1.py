@@ -4,13 +4,12 @@
 2. Bytes that mitmproxy handles right are handled by mitmproxy.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import h11
 from mitmproxy import http
-from mitmproxy.connection import Client, Connection, ConnectionState
-from mitmproxy.net.http import http1, status_codes
+from mitmproxy.connection import ConnectionState
+from mitmproxy.net.http import http1
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers.http import _http1
 from mitmproxy.proxy.layers.http._base import HttpEvent, ReceiveHttp
@@ -28,54 +27,26 @@ from mitmproxy.proxy.layers.http._events import (
     ResponseTrailers,
 )
 
-from mesh_core.model import Headers
 from mesh_recorder import failures
+from mesh_recorder.compat.parts import (
+    Informational,
+    Malformed,
+    MeshMalformedHook,
+    MeshRefusedHook,
+    Refused,
+    address_of,
+    as_http1,
+    as_sent,
+    closes,
+    error_response,
+    is_chunked,
+    lasts_until_eof,
+    may_chunk,
+    next_part,
+    trailers_of,
+)
 
 type Commands = layer.CommandGenerator[None]
-
-HIDDEN_EXPECT = "mesh_expect"
-"""Attribute of a request whose `Expect` is left to the upstream: all its fields as they go on."""
-
-
-@dataclass
-class Informational(HttpEvent):
-    """A 1xx response before the one that counts."""
-
-    response: http.Response
-
-
-@dataclass
-class Malformed:
-    """A connection whose client sent what is no request."""
-
-    client: Client
-    error: str
-    answered: bool
-
-
-@dataclass
-class MeshMalformedHook(commands.StartHook):  # type: ignore[no-untyped-call]  # mitmproxy's
-    """A client sent what is no request; no flow exists."""
-
-    malformed: Malformed
-    blocking = False
-
-
-@dataclass
-class Refused:
-    """An upstream whose response head cannot be read."""
-
-    client: Client
-    server: Connection
-    fields: Headers
-
-
-@dataclass
-class MeshRefusedHook(commands.StartHook):  # type: ignore[no-untyped-call]  # mitmproxy's
-    """A response head cannot be read; the flow's error follows."""
-
-    refused: Refused
-    blocking = False
 
 
 def _handle(self: Any, event: events.Event) -> Commands:
@@ -112,7 +83,7 @@ class Http1Server(_http1.Http1Server):
             self._trailers = event.trailers
         elif isinstance(event, Informational):
             if self.request is not None and not self.request.is_http10:
-                yield commands.SendData(self.conn, http1.assemble_response_head(_as_http1(event.response)))  # type: ignore[no-untyped-call]  # mitmproxy's
+                yield commands.SendData(self.conn, http1.assemble_response_head(as_http1(event.response)))  # type: ignore[no-untyped-call]  # mitmproxy's
         elif isinstance(event, ResponseProtocolError):
             yield from self._send_error(event)
         else:
@@ -121,9 +92,9 @@ class Http1Server(_http1.Http1Server):
     def _send_head(self, event: ResponseHeaders) -> Commands:
         response = event.response
         if response.is_http2 or response.is_http3:
-            response = _as_http1(response)
+            response = as_http1(response)
             # A length that is not known ends with the connection, and trailers need chunks.
-            if not event.end_stream and _may_chunk(self.request, response):
+            if not event.end_stream and may_chunk(self.request, response):
                 response.headers["Transfer-Encoding"] = "chunked"
         self.response = response
         self._chunked = is_chunked(response.data.headers.fields)
@@ -196,7 +167,7 @@ class Http1Server(_http1.Http1Server):
             return
         elif _http1.should_make_pipe(asked, answered):
             yield from self.make_pipe()
-        elif _closes(asked) or _closes(answered) or _lasts_until_eof(asked, answered):
+        elif closes(asked) or closes(answered) or lasts_until_eof(asked, answered):
             yield commands.CloseConnection(self.conn)
             self.state = self.done
         else:
@@ -210,7 +181,7 @@ class Http1Server(_http1.Http1Server):
     def read_body(self, event: events.Event) -> Commands:
         """Read a request's body with its trailers."""
         while True:
-            part, error = _next_part(self.body_reader, self.buf, event)
+            part, error = next_part(self.body_reader, self.buf, event)
             if error is not None:
                 closed = isinstance(event, events.ConnectionClosed)
                 message = failures.CLIENT_CUT if closed else f"{failures.CLIENT_BODY}: {error}"
@@ -243,7 +214,7 @@ class Http1Client(_http1.Http1Client):
     def send(self, event: HttpEvent) -> Commands:
         """Write a part of the request."""
         if isinstance(event, RequestHeaders):
-            event = _as_sent(event)
+            event = as_sent(event)
             self._chunked = is_chunked(event.request.data.headers.fields)
             yield from super().send(event)
         elif isinstance(event, RequestData):
@@ -315,7 +286,7 @@ class Http1Client(_http1.Http1Client):
         """Read a response's body with its trailers."""
         stream_id = self.stream_id or 0
         while True:
-            part, error = _next_part(self.body_reader, self.buf, event)
+            part, error = next_part(self.body_reader, self.buf, event)
             if error is not None:
                 closed = isinstance(event, events.ConnectionClosed)
                 what = failures.UPSTREAM_CUT if closed else f"sent an invalid response body: {error}"
@@ -352,7 +323,7 @@ class Http1Client(_http1.Http1Client):
             return
         if _http1.should_make_pipe(asked, answered):
             yield from self.make_pipe()
-        elif self._until_eof or asked.is_http2 or asked.is_http3 or _closes(asked) or _closes(answered):
+        elif self._until_eof or asked.is_http2 or asked.is_http3 or closes(asked) or closes(answered):
             yield commands.CloseConnection(self.conn)
             self.state = self.done
         else:
@@ -361,98 +332,3 @@ class Http1Client(_http1.Http1Client):
             self.state = self.read_headers
             if self.buf:
                 yield from self.state(events.DataReceived(self.conn, b""))
-
-
-def error_response(message: str, status: int, request: http.Request | None = None) -> bytes:
-    """The sidecar's own answer over HTTP/1."""
-    reply = failures.reply_to(message, client_at_fault=status < 500)
-    reason = status_codes.RESPONSES.get(reply.status, "Error").encode()
-    fields = b"".join(b"%b: %b\r\n" % field for field in reply.headers)
-    body = b"" if request is not None and request.data.method.upper() == b"HEAD" else reply.body
-    return b"HTTP/1.1 %d %b\r\n%b\r\n%b" % (reply.status, reason, fields, body)
-
-
-def trailers_of(end: Any) -> http.Headers | None:
-    """The trailers of an h11 EndOfMessage, in the case they came in."""
-    return http.Headers(end.headers.raw_items()) if end.headers else None
-
-
-def is_chunked(fields: Headers) -> bool:
-    """Whether a message is sent in chunks."""
-    for name, value in fields:
-        if len(name) == 17 and name.lower() == b"transfer-encoding":
-            return b"chunked" in value.lower()
-    return False
-
-
-def address_of(connection: Any) -> str:
-    """Where an upstream is, for people."""
-    address = connection.address
-    return f"{address[0]}:{address[1]}" if address else "the upstream"
-
-
-def _closes(message: http.Request | http.Response) -> bool:
-    """Whether a message ends its connection. Source: RFC 9112, section 9.3."""
-    for name, value in message.data.headers.fields:
-        if len(name) == 10 and name.lower() == b"connection":
-            tokens = [token.strip().lower() for token in value.split(b",")]
-            if b"close" in tokens:
-                return True
-            if b"keep-alive" in tokens:
-                return False
-    return message.data.http_version not in (b"HTTP/1.1", b"HTTP/2.0")
-
-
-def _lasts_until_eof(request: http.Request, response: http.Response) -> bool:
-    """Whether a response's end can only be told by the connection's."""
-    try:
-        return http1.expected_http_body_size(request, response) == -1
-    except ValueError:  # an addon changed the headers
-        return False
-
-
-def _next_part(reader: Any, buf: Any, event: events.Event) -> tuple[Any, str | None]:
-    """The next part of a body, or what is wrong with it."""
-    try:
-        if isinstance(event, events.ConnectionClosed):
-            return reader.read_eof(), None
-        return reader(buf), None
-    except h11.ProtocolError as error:
-        return None, str(error)
-
-
-def _as_http1(response: http.Response) -> http.Response:
-    """An HTTP/2 response as HTTP/1.1 says it; itself where it is one already."""
-    if not (response.is_http2 or response.is_http3):
-        return response
-    response = response.copy()
-    response.http_version = "HTTP/1.1"
-    response.reason = status_codes.RESPONSES.get(response.status_code, "")
-    return response
-
-
-def _may_chunk(request: http.Request | None, response: http.Response) -> bool:
-    """Whether a response without a length may go out in chunks."""
-    if request is None or request.data.http_version != b"HTTP/1.1" or request.data.method.upper() == b"HEAD":
-        return False
-    return response.status_code not in (204, 304) and "content-length" not in response.headers
-
-
-def _as_sent(event: RequestHeaders) -> RequestHeaders:
-    """A request as it goes to an HTTP/1 upstream: with its `Expect`, and in chunks where it has no length."""
-    request = event.request
-    expect: Headers | None = getattr(request, HIDDEN_EXPECT, None)
-    unframed = (
-        request.is_http2
-        and not event.end_stream
-        and "content-length" not in request.headers
-        and "transfer-encoding" not in request.headers
-    )
-    if expect is None and not unframed:
-        return event
-    request = request.copy()
-    fields = request.data.headers.fields if expect is None else expect
-    if unframed:
-        fields = (*fields, (b"Transfer-Encoding", b"chunked"))
-    request.data.headers = http.Headers(fields)
-    return RequestHeaders(event.stream_id, request, event.end_stream)

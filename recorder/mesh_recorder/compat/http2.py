@@ -9,7 +9,7 @@ from mitmproxy.proxy.layers.http._base import ReceiveHttp
 from mitmproxy.proxy.layers.http._events import ErrorCode, RequestHeaders, ResponseProtocolError
 
 from mesh_recorder import failures
-from mesh_recorder.compat.http1 import (
+from mesh_recorder.compat.parts import (
     HIDDEN_EXPECT,
     Informational,
     Malformed,

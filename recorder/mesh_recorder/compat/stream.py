@@ -24,7 +24,7 @@ from mitmproxy.proxy.layers.http._events import (
 )
 
 from mesh_recorder import failures
-from mesh_recorder.compat.http1 import Informational
+from mesh_recorder.compat.parts import Informational
 
 type Commands = layer.CommandGenerator[None]
 
