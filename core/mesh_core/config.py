@@ -2,13 +2,15 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
 from mesh_core.errors import ConfigInvalid
+from mesh_core.globs import parse_glob
+from mesh_core.jsonpath import parse_jsonpath
 
 
 class RedactMode(StrEnum):
@@ -48,10 +50,30 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where values are, by name: what to hide, or what to leave as it is."""
+
+    header: tuple[str, ...] = ()
+    cookie: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    form: tuple[str, ...] = ()
+    json: tuple[str, ...] = ()
+    """JSONPaths, see `mesh_core.jsonpath`."""
+    pattern: tuple[str, ...] = ()
+    """Globs over words, wherever they stand; see `mesh_core.globs`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Redact:
     """`[redact]`."""
 
     mode: RedactMode = RedactMode.DEFAULT
+    hide: Places = field(default_factory=Places)
+    """Besides what is known by itself."""
+    allow: Places = field(default_factory=Places)
+    """Stays as it is; with `mode = "allowlist"` all else goes."""
+    keep_types: tuple[str, ...] = ()
+    """Media types of binary bodies that are kept although nothing can be found in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +111,10 @@ def trust_reasons(config: Config) -> list[str]:
         reasons.append("a store that is not a local SQLite file")
     if config.redact.mode is RedactMode.OFF:
         reasons.append('redact.mode = "off"')
+    if config.redact.mode is RedactMode.DEFAULT and config.redact.allow != Places():
+        reasons.append("redact.allow")
+    if config.redact.keep_types:
+        reasons.append("redact.keep_types")
     for service in config.services.values():
         reasons.extend(f"services.{service.name}: {what}" for what in _service_reasons(service))
     return reasons
@@ -142,6 +168,9 @@ def is_loopback(address: str) -> bool:
     return _LOOPBACK.fullmatch(host.lower()) is not None
 
 
+_PLACES = ("header", "cookie", "query", "form", "json", "pattern")
+
+
 class _Reader:
     """Checks types and names as it goes, so that an error can name the key and its line."""
 
@@ -152,14 +181,12 @@ class _Reader:
     def config(self, document: dict[str, Any]) -> Config:
         self.only(document, "", {"project", "store", "allow_targets", "services", "redact"})
         services = self.table(document, "services", "")
-        redact = self.table(document, "redact", "")
-        self.only(redact, "redact.", {"mode"})
         return Config(
             project=self.text(document, "project", "") or "default",
             store=self.text(document, "store", ""),
             allow_targets=self.addresses(document, "allow_targets", ""),
             services={name: self.service(name, services) for name in services},
-            redact=Redact(mode=self.mode(redact)),
+            redact=self.redact(self.table(document, "redact", "")),
         )
 
     def service(self, name: str, services: dict[str, Any]) -> Service:
@@ -189,6 +216,31 @@ class _Reader:
         if listen is None or target is None:
             raise self.wrong(f"{prefix}{name}", name, '{ listen = "HOST:PORT", target = "HOST:PORT" }')
         return Upstream(listen=listen, target=target)
+
+    def redact(self, table: dict[str, Any]) -> Redact:
+        self.only(table, "redact.", {"mode", "allow", "keep_types", *_PLACES})
+        allow = self.table(table, "allow", "redact.")
+        self.only(allow, "redact.allow.", set(_PLACES))
+        return Redact(
+            mode=self.mode(table),
+            hide=self.places(table, "redact."),
+            allow=self.places(allow, "redact.allow."),
+            keep_types=tuple(kind.lower() for kind in self.texts(table, "keep_types", "redact.")),
+        )
+
+    def places(self, table: dict[str, Any], prefix: str) -> Places:
+        places = Places(**{key: self.texts(table, key, prefix) for key in _PLACES})
+        checks: tuple[tuple[str, tuple[str, ...], Callable[[str], object]], ...] = (
+            ("json", places.json, parse_jsonpath),
+            ("pattern", places.pattern, parse_glob),
+        )
+        for key, texts, parse in checks:
+            for text in texts:
+                try:
+                    parse(text)
+                except ValueError as cause:
+                    raise self.wrong(f"{prefix}{key}", key, f"{cause}, and found {text!r}") from None
+        return places
 
     def mode(self, redact: dict[str, Any]) -> RedactMode:
         text = self.text(redact, "mode", "redact.") or RedactMode.DEFAULT

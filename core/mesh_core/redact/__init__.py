@@ -1,5 +1,12 @@
-"""Hide secrets of an exchange before anything touches a disk. Pure."""
+"""Hide secrets of an exchange before anything touches a disk. Pure.
 
-from mesh_core.redact.redactor import TOKEN, Redactor
+`redactor` is the way in; `names`, `forms` and `jwt` know what a secret is; `values`, `layers` and
+`json_text` find them; `headers`, `fields`, `markup`, `streams`, `protobuf` and `grpc` know the places;
+`bodies` and `messages` choose among these; `tokens` makes what stands for a secret.
+"""
 
-__all__ = ["TOKEN", "Redactor"]
+from mesh_core.redact.redactor import Redactor
+from mesh_core.redact.scan import Leak, find_secrets
+from mesh_core.redact.tokens import TOKEN, is_ours, token_class
+
+__all__ = ["TOKEN", "Leak", "Redactor", "find_secrets", "is_ours", "token_class"]

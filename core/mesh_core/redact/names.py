@@ -10,7 +10,7 @@ class HeaderKind(Enum):
     """What is done with a header's value."""
 
     PLAIN = auto()
-    """Looked through for URLs and tokens."""
+    """Looked through for secrets that can be told by their form."""
     CONTEXT = auto()
     """Carries a trace or a request's id: never touched."""
     CREDENTIALS = auto()
@@ -19,6 +19,29 @@ class HeaderKind(Enum):
     """The whole value is the secret."""
     COOKIE = auto()
     SET_COOKIE = auto()
+    BINARY = auto()
+    """gRPC's binary metadata, in base64."""
+    UNNAMED = auto()
+    """Goes where only what is named may stay."""
+
+
+class KeyKind(Enum):
+    """What the value of a key is, as its name tells."""
+
+    SECRET = auto()
+    """Text, numbers and all that lies below."""
+    TEXTS = auto()
+    """As a secret, but numbers stay: `tokens` may be a count."""
+    WEAK = auto()
+    """A secret where it is text; what lies below is judged by its own names."""
+    FEW = auto()
+    """Of few possible values, such as a PIN: one constant for all."""
+    DATE = auto()
+    """A date of birth: one constant for all."""
+    EMAIL = auto()
+    PHONE = auto()
+    CARD = auto()
+    IBAN = auto()
 
 
 _CONTEXT = frozenset(
@@ -39,29 +62,83 @@ _SECRET = frozenset(
 )  # fmt: skip
 _SECRET_SUFFIXES = (
     b"-token", b"_token", b"-secret", b"_secret", b"-password", b"-passwd", b"-api-key", b"-apikey",
-    b"-access-key", b"-secret-key", b"-private-key", b"-token-bin",
+    b"-access-key", b"-secret-key", b"-private-key", b"-token-bin", b"-signature", b"-secret-bin",
 )  # fmt: skip
-_PAGES = (b"pagetoken", b"continuationtoken", b"nexttoken", b"synctoken", b"prevtoken")
+_PAGES = (b"pagetoken", b"continuationtoken", b"nexttoken", b"synctoken", b"prevtoken", b"cursortoken")
 """Ends of names that say token and mean a place in a list."""
-_KEYS = frozenset(
+_KEYS: dict[KeyKind, frozenset[bytes]] = {
+    KeyKind.SECRET: frozenset(
+        {
+            b"password", b"passwd", b"pwd", b"passphrase", b"token", b"apikey", b"secret", b"credential",
+            b"credentials", b"jwt", b"samlresponse", b"jsessionid", b"phpsessid", b"xamzsignature",
+            b"xamzcredential", b"xamzsecuritytoken", b"xgoogsignature", b"xgoogcredential",
+            b"awsaccesskeyid", b"subscriptionkey", b"codeverifier", b"cookie", b"setcookie", b"mnemonic",
+            b"seedphrase", b"privkey", b"connectionstring", b"authkey", b"sessionkey", b"devicecode",
+            b"csrf", b"xsrf", b"passcode", b"passportnumber", b"nationalid", b"securityanswer",
+            b"passwordhash", b"proxyauthorization", b"xauth", b"xapikey", b"bearer", b"sessid",
+        }
+    ),
+    KeyKind.TEXTS: frozenset(
+        {
+            b"tokens", b"passwords", b"secrets", b"apikeys", b"accesstokens", b"refreshtokens", b"cookies",
+            b"pass", b"recoverycodes", b"backupcodes", b"recoverycode", b"privatekeys",
+        }
+    ),
+    KeyKind.WEAK: frozenset(
+        {
+            b"signature", b"sig", b"auth", b"authorization", b"assertion", b"session", b"sessionid", b"sid",
+        }
+    ),
+    KeyKind.FEW: frozenset(
+        {
+            b"pin", b"pinnumber", b"cardpin", b"cvv", b"cvv2", b"cvc", b"cvc2", b"csc", b"cardcvv",
+            b"cardcvc",
+            b"securitycode", b"cardsecuritycode", b"otp", b"totp", b"otpcode", b"mfacode", b"smscode",
+            b"onetimecode", b"verificationcode", b"ssn", b"socialsecuritynumber", b"socialsecurity",
+            b"usercode",
+        }
+    ),
+    KeyKind.DATE: frozenset({b"dob", b"dateofbirth", b"birthdate", b"birthday"}),
+    KeyKind.EMAIL: frozenset({b"email", b"mail", b"emailaddress", b"useremail", b"mailaddress"}),
+    KeyKind.PHONE: frozenset(
+        {
+            b"phone", b"phonenumber", b"phoneno", b"mobile", b"mobilenumber", b"mobilephone", b"cellphone",
+            b"cell",
+            b"tel", b"telephone", b"telephonenumber", b"fax", b"faxnumber", b"msisdn", b"homephone",
+            b"workphone",
+        }
+    ),
+    KeyKind.CARD: frozenset(
+        {
+            b"card", b"cardnumber", b"cardno", b"cardnum", b"pan", b"ccnumber", b"ccnum", b"creditcard",
+            b"cc",
+            b"creditcardnumber", b"debitcard", b"debitcardnumber", b"primaryaccountnumber",
+        }
+    ),
+    KeyKind.IBAN: frozenset({b"iban", b"ibannumber", b"bankiban", b"accountiban"}),
+}  # fmt: skip
+_KINDS = {name: kind for kind, names in _KEYS.items() for name in names}
+_KEY_SUFFIXES: tuple[tuple[tuple[bytes, ...], KeyKind], ...] = (
+    (
+        (
+            b"token", b"secret", b"password", b"passwd", b"passphrase", b"apikey", b"accesskey", b"secretkey",
+            b"privatekey", b"encryptionkey", b"signingkey", b"sharedkey", b"accountkey", b"masterkey",
+        ),
+        KeyKind.SECRET,
+    ),
+    ((b"email", b"emailaddress"), KeyKind.EMAIL),
+    ((b"phone", b"phonenumber"), KeyKind.PHONE),
+    ((b"cardnumber",), KeyKind.CARD),
+    ((b"iban",), KeyKind.IBAN),
+)  # fmt: skip
+PROFILE = frozenset(
     {
-        b"password", b"passwd", b"pwd", b"passphrase", b"token", b"apikey", b"secret", b"signature", b"sig",
-        b"auth", b"authorization", b"credential", b"credentials", b"jwt", b"assertion", b"samlresponse",
-        b"session", b"sessionid", b"sid", b"jsessionid", b"phpsessid", b"xamzsignature", b"xamzcredential",
-        b"xamzsecuritytoken", b"xgoogsignature", b"xgoogcredential", b"awsaccesskeyid", b"subscriptionkey",
-        b"otp", b"ticket", b"codeverifier", b"cookie", b"setcookie",
+        "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "birthdate",
+        "address",
+        "picture", "profile", "unique_name", "upn", "phone_number",
     }
 )  # fmt: skip
-_KEY_SUFFIXES = (
-    b"token",
-    b"secret",
-    b"password",
-    b"passwd",
-    b"apikey",
-    b"accesskey",
-    b"secretkey",
-    b"privatekey",
-)
+"""Claims about a person in an ID token (OpenID Connect Core, section 5.1)."""
 
 
 @lru_cache(maxsize=4096)
@@ -76,18 +153,26 @@ def header_kind(name: bytes) -> HeaderKind:
         return HeaderKind.COOKIE
     if lower in {b"set-cookie", b"set-cookie2"}:
         return HeaderKind.SET_COOKIE
-    if lower in _SECRET or (lower.endswith(_SECRET_SUFFIXES) and not _plain(lower).endswith(_PAGES)):
+    if lower in _SECRET or (lower.endswith(_SECRET_SUFFIXES) and not plain_name(lower).endswith(_PAGES)):
         return HeaderKind.SECRET
-    return HeaderKind.PLAIN
+    return HeaderKind.BINARY if lower.endswith(b"-bin") else HeaderKind.PLAIN
 
 
 @lru_cache(maxsize=4096)
-def is_secret_key(key: bytes) -> bool:
-    """Whether the value of a query's `key` is a secret; case and punctuation do not matter."""
-    plain = _plain(unquote_to_bytes(key).lower())
+def key_kind(key: bytes) -> KeyKind | None:
+    """What the value of `key` is, in JSON, forms, queries and XML; case and punctuation do not matter."""
+    plain = plain_name(key)
+    if (known := _KINDS.get(plain)) is not None:
+        return known
     if plain.endswith(_PAGES):
-        return False
-    return plain in _KEYS or plain.endswith(_KEY_SUFFIXES)
+        return None
+    return next((kind for suffixes, kind in _KEY_SUFFIXES if plain.endswith(suffixes)), None)
+
+
+def query_kind(key: bytes) -> KeyKind | None:
+    """What the value of a query's or a form's `key` is."""
+    kind = key_kind(key)
+    return KeyKind.SECRET if kind is None and plain_name(key) == b"ticket" else kind
 
 
 def needs_state(key: bytes) -> bool:
@@ -95,5 +180,7 @@ def needs_state(key: bytes) -> bool:
     return key.lower() == b"code"
 
 
-def _plain(name: bytes) -> bytes:
-    return re.sub(rb"[^a-z0-9]", b"", name)
+def plain_name(name: bytes) -> bytes:
+    """A name without case and punctuation."""
+    lower = (unquote_to_bytes(name) if b"%" in name else name).lower()
+    return lower if lower.isalnum() else re.sub(rb"[^a-z0-9]", b"", lower)

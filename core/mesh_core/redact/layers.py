@@ -1,0 +1,188 @@
+"""Secrets inside encodings: what is decoded, looked through, and encoded again where it changed. Pure.
+
+Each function gets `look`, which looks through the decoded bytes, one level deeper.
+"""
+
+import base64
+import binascii
+import html
+import re
+import zlib
+from collections.abc import Callable
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from mesh_core.redact.forms import PROVIDER
+from mesh_core.redact.sweep import DEEPEST, Sweep
+
+type Look = Callable[[Sweep, bytes, int], bytes]
+
+RUN = re.compile(rb"[A-Za-z0-9_+/-]{16,}(?:=|%3[Dd]){0,2}")
+"""What may be a token, base64 or hex."""
+_HEX = b"0123456789abcdefABCDEF-"
+_PIECE = re.compile(rb"[^\s\"'<>&;?#=/,\\]+")
+"""Between the delimiters of a URL, so that only what changes is written anew."""
+_UNICODE_ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
+_PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
+_LONGEST_INFLATED = 1024 * 1024
+
+
+def runs(sweep: Sweep, raw: bytes, depth: int, look: Look) -> bytes:
+    """Long runs of token characters: provider tokens, base64 and hex."""
+    return RUN.sub(lambda match: _run(sweep, match[0], depth, look), raw)
+
+
+def _run(sweep: Sweep, run: bytes, depth: int, look: Look) -> bytes:
+    if run.startswith(b"mr1_"):
+        return run
+    if not run.translate(None, _HEX):
+        return _hex(sweep, run, depth, look)
+    after = PROVIDER.sub(lambda match: sweep.hide("credential", match[0]), run)
+    return after if after != run else _base64(sweep, run, depth, look)
+
+
+def _hex(sweep: Sweep, run: bytes, depth: int, look: Look) -> bytes:
+    if len(run) % 2 or b"-" in run:
+        return run
+    plain = bytes.fromhex(run.decode())
+    if not _is_text(plain):
+        return run
+    after = _inner(sweep, plain, depth, look)
+    return run if after == plain else after.hex().encode()
+
+
+def _base64(sweep: Sweep, run: bytes, depth: int, look: Look) -> bytes:
+    bare = run.replace(b"%3D", b"").replace(b"%3d", b"").rstrip(b"=")
+    safe = b"-" in bare or b"_" in bare
+    standard = bare.translate(bytes.maketrans(b"-_", b"+/")) if safe else bare
+    try:
+        plain = binascii.a2b_base64(standard + b"=" * (-len(bare) % 4))
+    except binascii.Error:
+        return run
+    if not plain.isascii() and not _worth(plain):
+        return run
+    after = _inner(sweep, plain, depth, look)
+    if after == plain:
+        return run
+    encoded = base64.urlsafe_b64encode(after) if safe else base64.b64encode(after)
+    if run == bare:
+        return encoded.rstrip(b"=")
+    return encoded.replace(b"=", b"%3D") if b"%" in run else encoded
+
+
+def _inner(sweep: Sweep, plain: bytes, depth: int, look: Look) -> bytes:
+    """Decoded bytes, looked through as text, UTF-16 or compressed text."""
+    if depth >= DEEPEST:
+        return sweep.hide("deep", plain)
+    if plain[:2] in (b"\x1f\x8b", b"\x78\x9c", b"\x78\x01", b"\x78\xda"):
+        inflated = inflate(sweep, plain)
+        if inflated is None:
+            return sweep.hide("deep", plain)
+        after = look(sweep, inflated, depth + 1)
+        return plain if after == inflated else after
+    if (codec := utf16_of(plain)) is not None:
+        return through_text(plain, codec, lambda text: look(sweep, text, depth + 1))
+    return look(sweep, plain, depth + 1)
+
+
+def inflate(sweep: Sweep, data: bytes) -> bytes | None:
+    """gzip or zlib within what the sweep may still spend; None where that is too little, or damaged."""
+    limit = min(_LONGEST_INFLATED, sweep.inflatable)
+    if limit <= 0:
+        return None
+    reader = zlib.decompressobj(32 + zlib.MAX_WBITS)
+    try:
+        plain = reader.decompress(data, limit)
+    except zlib.error:
+        return data  # no stream after all: any two bytes may look like its start
+    sweep.inflatable -= len(plain)
+    return plain if not reader.unconsumed_tail else None
+
+
+def through_text(data: bytes, codec: str, change: Callable[[bytes], bytes]) -> bytes:
+    """`change` applied to what `data` says in `codec`, as UTF-8; the same bytes where nothing changes."""
+    text = data.decode(codec, "replace").encode("utf-8", "surrogatepass")
+    after = change(text)
+    return data if after == text else after.decode("utf-8", "replace").encode(codec)
+
+
+def utf16_of(data: bytes) -> str | None:
+    """The codec of text in UTF-16 or UTF-32, by its mark or by the zeros of Latin letters."""
+    if b"\0" not in data:
+        return None
+    head = data[:256]
+    if head.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        return "utf-32"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    for step, codec, shown in (
+        (4, "utf-32-le", 0),
+        (4, "utf-32-be", 3),
+        (2, "utf-16-le", 0),
+        (2, "utf-16-be", 1),
+    ):
+        units = [head[at : at + step] for at in range(0, len(head) - step + 1, step)]
+        if len(units) > 1 and _zero_but(units, shown):
+            return codec
+    return None
+
+
+def _zero_but(units: list[bytes], shown: int) -> bool:
+    """Whether nearly all units have one byte that is not zero, at `shown`."""
+    fits = sum(unit[shown] != 0 and not any(unit[:shown] + unit[shown + 1 :]) for unit in units)
+    return fits * 10 >= len(units) * 7
+
+
+def percent(sweep: Sweep, raw: bytes, depth: int, look: Look) -> bytes:
+    """Percent-encoded pieces; doubly encoded ones are seen one level deeper."""
+
+    def piece(match: re.Match[bytes]) -> bytes:
+        before = match[0]
+        if b"%" not in before or not _PERCENT.search(before):
+            return before
+        plain = unquote_to_bytes(before)
+        if plain == before:
+            return before
+        after = look(sweep, plain, depth + 1) if depth < DEEPEST else sweep.hide("deep", plain)
+        return before if after == plain else quote_from_bytes(after, safe="").encode()
+
+    return _PIECE.sub(piece, raw)
+
+
+def escapes(sweep: Sweep, raw: bytes, depth: int, look: Look) -> bytes:
+    r"""`\u0040` in text that is no JSON document."""
+    plain = _UNICODE_ESCAPE.sub(lambda match: chr(int(match[1], 16)).encode("utf-8", "surrogatepass"), raw)
+    after = look(sweep, plain, depth + 1) if depth < DEEPEST else plain
+    return raw if after == plain else after
+
+
+def entities(sweep: Sweep, raw: bytes, depth: int, look: Look) -> bytes:
+    """`&#64;` in markup."""
+    plain = html.unescape(raw.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    if plain == raw or depth >= DEEPEST:
+        return raw
+    after = look(sweep, plain, depth + 1)
+    return (
+        raw
+        if after == plain
+        else html.escape(after.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+    )
+
+
+def _worth(plain: bytes) -> bool:
+    """Whether bytes that are not ASCII may be text, or compressed."""
+    return (
+        plain[:2] == b"\x1f\x8b"
+        or (plain[0] == 0x78 and plain[1] in b"\x9c\x01\xda")
+        or _is_text(plain)
+        or (plain[:2] in (b"\xff\xfe", b"\xfe\xff"))
+    )
+
+
+def _is_text(plain: bytes) -> bool:
+    if plain.isascii():
+        return True
+    try:
+        plain.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,119 @@
+"""`[redact]` as questions that a sweep asks: is this named, may that stay. Pure."""
+
+import re
+from collections.abc import Iterable
+
+from mesh_core.config import Places, Redact, RedactMode
+from mesh_core.globs import Glob, parse_glob
+from mesh_core.jsonpath import START, JsonPath, Reached, Step, parse_jsonpath
+from mesh_core.redact.names import KeyKind, key_kind, query_kind
+
+type State = tuple[Reached, ...]
+"""For each path of a project, how far a reader has come along it."""
+
+_MOST_STEPS = 8192
+_WORD = re.compile(rb"[^\s\"'<>,;(){}\[\]&?=\\|`]{3,4096}")
+
+
+class Rules:
+    """What a project names, besides what is known by itself."""
+
+    def __init__(self, redact: Redact) -> None:
+        """Read them; they were checked where the configuration was."""
+        hide, allow = redact.hide, redact.allow
+        self.only_named = redact.mode is RedactMode.ALLOWLIST
+        self.keep_types = frozenset(redact.keep_types)
+        self._headers, self._cookies = _lower(hide.header), _exact(hide.cookie)
+        self.names_headers = bool(hide.header or allow.header) or self.only_named
+        """Whether header names of the project's own matter."""
+        self.clean: set[bytes] = set()
+        """Header values that were found to hold nothing."""
+        self._fields = {"query": _exact(hide.query), "form": _exact(hide.form)}
+        self._globs = _globs(hide)
+        self._allowed_headers, self._allowed_cookies = _lower(allow.header), _exact(allow.cookie)
+        self._allowed_fields = {"query": _exact(allow.query), "form": _exact(allow.form)}
+        self._allowed_count = len(allow.json)
+        self._all_paths = _paths(allow) + _paths(hide)
+        self.start: State = (START,) * len(self._all_paths)
+        """Where a document's reader is at its root."""
+        self._steps: dict[tuple[State, Step], State] = {}
+        self.harmless: set[bytes] = set()
+        """Keys of documents that were found to tell nothing."""
+        self._allowed_globs = _globs(allow)
+        self.by_path = bool(self._all_paths) or self.only_named
+        """Whether places in JSON matter, so that no document is read quickly."""
+
+    def names_header(self, name: bytes) -> bool | None:
+        """True: hide it; False: leave it; None: as ever."""
+        return _verdict(name.lower(), self._headers, self._allowed_headers)
+
+    def names_cookie(self, name: bytes) -> bool | None:
+        """As for a header."""
+        return _verdict(name, self._cookies, self._allowed_cookies)
+
+    def field_kind(self, place: str, key: bytes) -> tuple[KeyKind | None, bool]:
+        """What a query's or a form's field is, and whether it is left as it is."""
+        named = _verdict(key, self._fields[place], self._allowed_fields[place])
+        if named is None:
+            return query_kind(key), False
+        return (KeyKind.SECRET if named else None), not named
+
+    def advance(self, place: State, step: Step) -> State:
+        """Where a document's reader is, one key or index further down."""
+        found = self._steps.get((place, step))
+        if found is None:
+            found = tuple(
+                path.advance(reached, step) for path, reached in zip(self._all_paths, place, strict=True)
+            )
+            if len(self._steps) >= _MOST_STEPS:
+                self._steps.clear()
+            self._steps[place, step] = found
+        return found
+
+    def json_kind(self, place: State, key: bytes) -> tuple[KeyKind | None, bool]:
+        """What the value at `place` is, and whether it, and all below it, is left as it is."""
+        named = [path.ends(reached) for path, reached in zip(self._all_paths, place, strict=True)]
+        if any(named[: self._allowed_count]):
+            return None, True
+        if any(named):
+            return KeyKind.SECRET, False
+        return key_kind(key), False
+
+    def hits(self, raw: bytes) -> list[tuple[int, int]]:
+        """Where words are that a pattern of the project fits."""
+        globs = [glob for glob in self._globs if glob.literal in raw]
+        if not globs:
+            return []
+        words = _WORD.finditer(raw)
+        return [word.span() for word in words if any(glob.matches(word[0]) for glob in globs)]
+
+    def spares(self, value: bytes) -> bool:
+        """Whether a pattern allows this value to stay, whatever it is."""
+        return any(glob.matches(value) for glob in self._allowed_globs)
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether words matter."""
+        return bool(self._globs)
+
+
+def _verdict(name: bytes, hidden: frozenset[bytes], allowed: frozenset[bytes]) -> bool | None:
+    if name in allowed:
+        return False
+    return True if name in hidden else None
+
+
+def _lower(names: Iterable[str]) -> frozenset[bytes]:
+    return frozenset(name.lower().encode() for name in names)
+
+
+def _exact(names: Iterable[str]) -> frozenset[bytes]:
+    return frozenset(name.encode() for name in names)
+
+
+def _paths(places: Places) -> tuple[JsonPath, ...]:
+    return tuple(parse_jsonpath(text) for text in places.json)
+
+
+def _globs(places: Places) -> tuple[Glob, ...]:
+    return tuple(parse_glob(text) for text in places.pattern)
