@@ -20,7 +20,9 @@ MAGIC = b"MESHSEG1"
 _HEAD = Struct(">IIQ")
 """Length of the payload, CRC-32C of sequence and payload, sequence."""
 MAX_FRAME = 256 * 1024 * 1024
-"""No frame is longer, in bytes: a longer length is damage."""
+"""No frame is longer, in bytes, nor what it holds: a longer length is damage."""
+_MOST_SEARCHED = 8
+"""How often the bytes of a damaged segment may be read in search of its next frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,23 +121,46 @@ def decode_segment(data: bytes) -> Segment:
         raise SegmentUnreadable("the segment's header is of an unknown version") from cause
     frames: list[Frame] = []
     damage: list[Damage] = []
-    for found in _frames(view, header[2]):
+    for found in _frames(data, view, header[2]):
         (frames if isinstance(found, Frame) else damage).append(found)  # type: ignore[arg-type]  # narrowed by the test
     return Segment(run=run, frames=tuple(frames), damage=tuple(damage))
 
 
-def _frames(view: memoryview, offset: int) -> Iterator[Frame | Damage]:
+def _frames(data: bytes, view: memoryview, offset: int) -> Iterator[Frame | Damage]:
     """Frames from `offset` on; after damage, the next place where a checksum fits."""
     end = len(view)
+    search = _Search(data, view, left=_MOST_SEARCHED * end)
     while offset < end:
         read = _frame_at(view, offset)
         if read is not None:
             frame, offset = read
             yield frame
             continue
-        resume = next((at for at in range(offset + 1, end - _HEAD.size) if _frame_at(view, at)), end)
+        resume = search.frame_after(offset)
         yield Damage(offset=offset, length=resume - offset, torn=resume == end)
         offset = resume
+
+
+@dataclass(slots=True)
+class _Search:
+    """Looks for the next whole frame; every one's payload begins as zstd does."""
+
+    data: bytes
+    view: memoryview
+    left: int
+    """Bytes whose checksum may still be tried: content made for it could ask for each byte over and over."""
+
+    def frame_after(self, offset: int) -> int:
+        """Where it begins, or the end."""
+        at = self.data.find(zstandard.FRAME_HEADER, offset + 1 + _HEAD.size)
+        while at >= 0 and self.left > 0:
+            length = _HEAD.unpack_from(self.view, at - _HEAD.size)[0]
+            if at + length <= len(self.view):
+                self.left -= length
+                if _frame_at(self.view, at - _HEAD.size):
+                    return at - _HEAD.size
+            at = self.data.find(zstandard.FRAME_HEADER, at + 1)
+        return len(self.view)
 
 
 def _frame_at(view: memoryview, offset: int) -> tuple[Frame, int] | None:
@@ -144,6 +169,8 @@ def _frame_at(view: memoryview, offset: int) -> tuple[Frame, int] | None:
         return None
     seq, payload, following = found
     try:
+        if zstandard.frame_content_size(payload) > MAX_FRAME:  # else it is believed whatever it says
+            return None
         plain = zstandard.ZstdDecompressor().decompress(payload, max_output_size=MAX_FRAME)
         frame = msgspec.msgpack.decode(plain, type=Frame)
     except (zstandard.ZstdError, msgspec.MsgspecError, ValueError):
