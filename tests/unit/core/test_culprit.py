@@ -112,6 +112,13 @@ def test_a_certain_link_counts_more_than_an_inferred_one() -> None:
     assert found(shop, certain, likely) == 2
 
 
+def test_the_entrys_failure_counts_more_than_an_earlier_one_elsewhere() -> None:
+    other = outbound(1, "cron", 0, 5, **FAILS)
+    shop = inbound(2, "shop", 10, 100, **FAILS)
+
+    assert found(other, shop) == 2
+
+
 def test_a_failure_elsewhere_in_the_trace_is_explained_where_the_entry_is_well() -> None:
     shop = inbound(1, "shop", 0, 100)
     other = inbound(2, "mail", 10, 50, **FAILS)

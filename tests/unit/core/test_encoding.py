@@ -41,6 +41,15 @@ def test_what_cannot_be_undone_is_none(encoding: str) -> None:
     assert decoded(gzip.compress(PLAIN), encoding, limit=10_000) is None
 
 
+def test_more_than_four_encodings_are_not_undone() -> None:
+    body = PLAIN
+    for _ in range(5):
+        body = gzip.compress(body)
+
+    assert decoded(body, "gzip, gzip, gzip, gzip, gzip", limit=10_000) is None
+    assert decoded(gzip.decompress(body), "gzip, gzip, gzip, gzip", limit=10_000) == PLAIN
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
 def test_what_is_not_encoded_as_it_says_is_none(encoding: str) -> None:
     assert decoded(b"\xff plain text", encoding, limit=10_000) is None

@@ -123,6 +123,24 @@ def test_what_holds_no_id_means_nothing(text: str) -> None:
     assert candidates(text) == ()
 
 
+def test_the_largest_low_half_is_one_and_the_next_number_a_whole_id() -> None:
+    assert means(str(2**64 - 1), Lookup.TRACE_LOW, "f" * 16)
+    assert means(str(2**64), Lookup.TRACE, f"{2**64:032x}")
+    assert means("1", Lookup.TRACE_LOW, f"{1:016x}")
+
+
+def test_16_digits_are_a_whole_fingerprint_and_15_a_prefix_of_one() -> None:
+    assert Lookup.FINGERPRINT_PREFIX not in kinds("a" * 16)
+    assert means("a" * 15, Lookup.FINGERPRINT_PREFIX, "a" * 15)
+
+
+@pytest.mark.parametrize(
+    ("word", "padded"), [("a" * 7, False), ("a" * 8, True), ("a" * 31, True), ("g" * 8, False)]
+)
+def test_a_shortened_id_in_an_address_has_eight_digits_at_least(word: str, padded: bool) -> None:
+    assert means(f"https://jaeger.test/trace/{word}", Lookup.TRACE, word.rjust(32, "0")) == padded
+
+
 def test_a_malformed_header_is_no_trace() -> None:
     assert kinds(f"00-{'0' * 32}-{SPAN}-01") == [Lookup.REQUEST_ID]
     assert kinds(f"traceparent: ff-{TRACE}-{SPAN}-01") == [Lookup.REQUEST_ID]

@@ -214,6 +214,76 @@ def test_an_sdk_that_begins_a_trace_of_its_own_does_so_only_for_a_request_withou
     assert found(inbound(1, "cart", 0, 10), outbound(2, "cart", 5, 6, **own)) == {}
 
 
+def test_a_call_with_the_span_of_a_request_that_is_over_is_no_certain_cause_of_another() -> None:
+    over = inbound(1, "cart", 0, 3, span_id="6" * 16)
+    now = inbound(2, "cart", 4, 10, span_id="7" * 16)
+
+    assert found(over, now, outbound(3, "cart", 5, 6, span_id="6" * 16)) == {3: (2, "inferred")}
+    assert found(over, now, outbound(3, "cart", 5, 6, span_id="8" * 16)) == {3: (2, "cause")}
+
+
+def test_a_late_call_of_one_trace_is_not_given_to_a_request_of_another() -> None:
+    over = inbound(1, "cart", 0, 3)
+    stranger = inbound(2, "cart", 4, 10, trace_id="2" * 32, trace_origin=TraceOrigin.SYNTHETIC)
+
+    assert found(over, stranger, outbound(3, "cart", 5, 6)) == {}
+
+
+def test_a_call_whose_context_was_made_up_joins_the_only_open_request() -> None:
+    bare = outbound(2, "cart", 5, 6, trace_id="9" * 32, trace_origin=TraceOrigin.SYNTHETIC)
+
+    assert found(inbound(1, "cart", 0, 10), bare) == {2: (1, "inferred")}
+
+
+def test_having_no_span_is_no_likeness() -> None:
+    without, with_span = inbound(1, "cart", 0, 10), inbound(2, "cart", 1, 10, span_id=SPAN)
+
+    assert link([without, with_span, outbound(3, "cart", 5, 6)])[name(3)].confidence == 0.5
+
+
+@pytest.mark.parametrize(
+    ("start", "linked"), [(0, True), (-1, False), (300, True), (301, False)], ids=["early", "late"] * 2
+)
+def test_clocks_differ_by_a_tenth_of_a_second_at_most(start: int, linked: bool) -> None:
+    call = outbound(1, "cart", 100, 200, span_id=SPAN)
+
+    assert bool(found(call, inbound(2, "payment", start, start + 50, span_id=SPAN))) == linked
+
+
+def test_a_callee_may_be_busy_as_long_as_its_caller_waits_and_no_longer() -> None:
+    call = outbound(1, "cart", 100, 200, span_id=SPAN)
+
+    assert found(call, inbound(2, "payment", 40, 140, span_id=SPAN)) == {2: (1, "hop")}
+    assert found(call, inbound(2, "payment", 40, 141, span_id=SPAN)) == {}
+
+
+def test_clocks_are_not_blamed_where_something_else_could_be_meant() -> None:
+    calls = [outbound(n, "cart", 100 * n, 100 * n + 50, span_id=SPAN) for n in (1, 4)]
+    arrivals = [inbound(n, "payment", 60, 70, span_id=SPAN) for n in (2, 3)]
+
+    assert found(*calls, arrivals[0]) == {}
+    assert found(calls[0], *arrivals) == {}
+
+
+def test_a_call_whose_other_end_claimed_it_is_no_candidate_for_another() -> None:
+    call = outbound(1, "cart", 0, 10, span_id=SPAN)
+    claiming, other = (
+        inbound(2, "payment", 1, 9, claim=name(1), span_id=SPAN),
+        inbound(3, "rates", 2, 8, span_id=SPAN),
+    )
+
+    assert found(call, claiming, other) == {2: (1, "hop")}
+
+
+def test_a_service_is_not_the_other_end_of_its_own_call_without_a_claim() -> None:
+    call = outbound(1, "cart", 0, 10, span_id=SPAN)
+
+    assert found(call, inbound(2, "cart", 1, 9, span_id=SPAN, trace_id="1" * 32, instance="cart-2")) == {}
+    assert found(call, inbound(2, "cart", 1, 9, span_id=SPAN, instance="cart-2", claim=name(1))) == {
+        2: (1, "hop")
+    }
+
+
 def test_clocks_that_differ_never_make_a_circle() -> None:
     circle = [
         outbound(1, "cart", 100, 900, claim=name(4)),

@@ -37,6 +37,7 @@ UUID = "123e4567-e89b-12d3-a456-426614174000"
         ("/carts#123", "/carts"),
         ("http://cart:8002/carts/123?x=1", "/carts/{id}"),
         ("http://cart:8002", "/"),
+        ("http:///x/1", "/x/{id}"),
         ("//a//123/", "//a//{id}/"),
         ("*", "*"),
         ("/api/v1/PaymentServiceV2/checkout", "/api/v1/PaymentServiceV2/checkout"),
