@@ -158,6 +158,8 @@ def _migrate(engine: Engine) -> tuple[str | None, str]:
         if before is not None:
             _check_known(name_of(engine), before)
         if before != HEAD:
+            from mesh_migrations.upgrade import upgrade as run_migrations  # heavy, and seldom needed
+
             run_migrations(connection)
     return before, HEAD
 

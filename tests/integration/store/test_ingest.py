@@ -231,7 +231,7 @@ def test_two_processes_ship_into_one_store(store_url: str, tmp_path: Path) -> No
         for folder in folders
     ]
 
-    assert [shipper.wait(120) for shipper in shippers] == [0, 0]
+    assert [shipper.wait(300) for shipper in shippers] == [0, 0]
 
     with open_store(store_url) as store:
         assert (store.check().stored, store.check().problems) == (2000, ())
