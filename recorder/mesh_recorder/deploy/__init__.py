@@ -1,0 +1,1 @@
+"""Where a sidecar is put: files for Compose and Kubernetes, printed and never applied."""
