@@ -8,7 +8,7 @@ from mesh_recorder import failures
 from mesh_recorder.settings import host_port
 from mesh_recorder.wire.captured import WireCaptured
 from mesh_recorder.wire.http2 import Http2
-from mesh_recorder.wire.reading import Reading
+from mesh_recorder.wire.reading import Reading, Unreadable
 from mesh_recorder.wire.sockets import closed_by_peer
 from mesh_recorder.wire.websocket import WebSocket
 
@@ -31,7 +31,7 @@ class Tap(Protocol):
 class Book:
     """The requests of one client that have not ended, and what its connection has become."""
 
-    __slots__ = ("_late", "desk", "link", "pending", "refusal", "tap", "tunnel")
+    __slots__ = ("_late", "cut", "desk", "link", "pending", "refusal", "tap", "tunnel")
 
     def __init__(self, link: "Link") -> None:
         self.link = link
@@ -43,6 +43,8 @@ class Book:
         self.tap: Tap | None = None
         self.refusal = ""
         """Why the last request is refused, once those before it are answered."""
+        self.cut: str | None = None
+        """That the upstream was the first to end what the connection had become."""
         self._late: list[WireCaptured] = []
         """Answered after the client's end, so that it may never have read them."""
 
@@ -113,6 +115,8 @@ class Book:
             return
         try:
             self.tap.feed(data, by_client=by_client)
+        except Unreadable as error:
+            self.end_tap(str(error))
         except Exception as error:  # noqa: BLE001  # an error of ours must never touch traffic
             self.desk.failed(error)
             self.end_tap("the sidecar could not read the connection")
@@ -165,7 +169,7 @@ class Book:
         if tunnel is not None:
             if tunnel.websocket == 0:
                 tunnel.websocket = 1006
-                tunnel.error = tunnel.error or error
+                tunnel.error = self.cut or (None if error == failures.CLIENT_GONE else error)
             self.desk.hand_over(tunnel)
         self.end_tap(error)
 
@@ -175,7 +179,7 @@ class Book:
         if tap is not None:
             link = self.link
             link.responses.reading = link.requests.reading = Reading.BLIND
-            tap.end(error)
+            tap.end(self.cut or error)
 
     def overdue(self, now: int, timeout: float) -> bool:
         """Whether the oldest request has waited too long for a response's head."""

@@ -11,6 +11,7 @@ from mesh_recorder import failures
 from mesh_recorder.settings import host_port
 from mesh_recorder.wire.captured import WireCaptured
 from mesh_recorder.wire.desk import Desk
+from mesh_recorder.wire.reading import Unreadable
 
 if TYPE_CHECKING:
     from mesh_recorder.wire.link import Link
@@ -23,10 +24,6 @@ MAX_BLOCK = 1024 * 1024
 _DATA, _HEADERS, _RESET, _SETTINGS, _PUSH, _GOAWAY, _CONTINUATION = 0, 1, 3, 4, 5, 7, 9
 _END_STREAM, _ACK, _END_HEADERS, _PADDED, _PRIORITY = 0x1, 0x1, 0x4, 0x8, 0x20
 _TABLE_SIZE = 1
-
-
-class BadFrames(Exception):
-    """Not HTTP/2, or in disorder: header blocks cannot be read from here on."""
 
 
 class _Side:
@@ -60,14 +57,14 @@ class Http2:
         """Read a copy of what one side sent.
 
         Raises:
-            BadFrames, hpack.HPACKError: it cannot be read.
+            Unreadable: it is not HTTP/2, or in disorder: no header block can be read from here on.
         """
         side = self._client if by_client else self._server
         if side.skip:
             expected = PREFACE[-side.skip :]
             given = data[: side.skip]
             if not expected.startswith(given):
-                raise BadFrames("the preface is another")
+                raise Unreadable("the preface is another")
             side.skip -= len(given)
             data = data[len(given) :]
         if side.buffer:
@@ -92,7 +89,7 @@ class Http2:
 
     def _frame(self, side: _Side, kind: int, flags: int, stream: int, payload: bytes) -> None:
         if side.block is not None and (kind != _CONTINUATION or stream != side.block_stream):
-            raise BadFrames("a header block is interrupted")
+            raise Unreadable("a header block is interrupted")
         if kind == _DATA:
             self._data(side, flags, stream, _unpadded(payload, flags))
         elif kind == _HEADERS:
@@ -102,7 +99,7 @@ class Http2:
             self._block(side, flags)
         elif kind == _CONTINUATION:
             if side.block is None:
-                raise BadFrames("a header block goes on that never began")
+                raise Unreadable("a header block goes on that never began")
             side.block += payload
             self._block(side, flags)
         elif kind == _RESET:
@@ -125,13 +122,15 @@ class Http2:
 
     def _block(self, side: _Side, flags: int) -> None:
         if side.block is None or len(side.block) > MAX_BLOCK:
-            raise BadFrames("a header block is too long")
+            raise Unreadable("a header block is too long")
         if not flags & _END_HEADERS:
             return
         block, side.block = bytes(side.block), None
-        fields: Headers = tuple(
-            (bytes(name), bytes(value)) for name, value in side.decoder.decode(block, raw=True)
-        )
+        try:
+            decoded = side.decoder.decode(block, raw=True)
+        except hpack.HPACKError as cause:
+            raise Unreadable("a header block cannot be decoded") from cause
+        fields: Headers = tuple((bytes(name), bytes(value)) for name, value in decoded)
         if not side.block_stream:
             return  # a promise, whose fields only had to be decoded
         if side is self._client:
@@ -145,7 +144,7 @@ class Http2:
         captured = self.streams.get(stream)
         if captured is None:
             if len(self.streams) >= MOST_STREAMS:
-                raise BadFrames("too many streams")
+                raise Unreadable("too many streams")
             captured = self.streams[stream] = self._begin(fields)
         else:
             captured.request_trailers = fields
@@ -226,5 +225,5 @@ def _unpadded(payload: bytes, flags: int) -> bytes:
     if not flags & _PADDED:
         return payload
     if not payload or payload[0] >= len(payload):
-        raise BadFrames("a frame is padded beyond its end")
+        raise Unreadable("a frame is padded beyond its end")
     return payload[1 : len(payload) - payload[0]]

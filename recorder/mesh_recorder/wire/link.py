@@ -201,6 +201,8 @@ class Link(asyncio.Protocol):
             self.responses.closed(self.book.pending[0])
         where, book = name_of(self.target), self.book
         if book.tap is not None or book.tunnel is not None or self._blind:
+            if not self.ended:
+                book.cut = f"{where} {failures.UPSTREAM_CUT}"
             self._end_client()
             return not self.ended
         if self.requests.current is not None and self.requests.current.first_byte:

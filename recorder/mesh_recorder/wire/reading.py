@@ -3,6 +3,10 @@
 from enum import IntEnum
 
 
+class Unreadable(Exception):
+    """What passes is not the protocol that it should be."""
+
+
 class Reading(IntEnum):
     """What the next bytes are."""
 

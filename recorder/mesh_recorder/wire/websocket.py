@@ -5,15 +5,12 @@ import zlib
 
 from mesh_recorder.wire.captured import WireCaptured
 from mesh_recorder.wire.head import fields_of
+from mesh_recorder.wire.reading import Unreadable
 
 MOST_MESSAGES = 10_000
 _TEXT, _BINARY, _CLOSE, _PING, _PONG = 1, 2, 8, 9, 10
 _TAIL = b"\x00\x00\xff\xff"
 """What a sender leaves off each compressed message."""
-
-
-class BadFrame(Exception):
-    """A frame that no receiver accepts."""
 
 
 class _Side:
@@ -37,11 +34,11 @@ class _Side:
     def begin(self, opcode: int, first: int) -> None:
         """A message's first frame."""
         if self.kind:
-            raise BadFrame
+            raise Unreadable("a WebSocket frame was invalid")
         self.kind, self.parts, self.size, self.whole = opcode, [], 0, True
         self.compressed = bool(first & 0x40)
         if self.compressed and not self._deflate:
-            raise BadFrame
+            raise Unreadable("a WebSocket frame was invalid")
 
     def end(self) -> tuple[str, bytes] | None:
         """The message that is whole; None where it was too long to keep."""
@@ -83,7 +80,7 @@ class WebSocket:
         """Read a copy of what one side sent.
 
         Raises:
-            BadFrame, zlib.error: it cannot be read.
+            Unreadable: no receiver accepts this; it closes with 1002, and until then bytes pass unread.
         """
         side = self._client if by_client else self._server
         if side.skip:
@@ -94,11 +91,9 @@ class WebSocket:
         try:
             while self._frame(side, by_client=by_client):
                 pass
-        except BadFrame:
-            # Its receiver closes with this code; until then bytes pass, unread.
+        except (Unreadable, zlib.error) as cause:
             self.captured.websocket = 1002
-            side.buffer.clear()
-            raise
+            raise Unreadable("a WebSocket frame was invalid") from cause
 
     def end(self, error: str | None) -> None:
         """Nothing more comes; the link hands the request over."""
@@ -113,7 +108,7 @@ class WebSocket:
         first = buffer[0]
         opcode, final = first & 0x0F, first & 0x80
         if first & 0x30 or opcode not in (0, _TEXT, _BINARY, _CLOSE, _PING, _PONG):
-            raise BadFrame
+            raise Unreadable("a WebSocket frame was invalid")
         if length > self._limit:
             self._too_long(side, opcode, first)
             side.skip = max(0, at + length - len(buffer))
@@ -130,7 +125,7 @@ class WebSocket:
 
     def _too_long(self, side: _Side, opcode: int, first: int) -> None:
         if opcode >= _CLOSE:
-            raise BadFrame
+            raise Unreadable("a WebSocket frame was invalid")
         if opcode:
             side.begin(opcode, first)
         side.whole = False
@@ -143,7 +138,7 @@ class WebSocket:
         if opcode:
             side.begin(opcode, first)
         elif not side.kind:
-            raise BadFrame
+            raise Unreadable("a WebSocket frame was invalid")
         side.size += len(payload)
         if side.size > self._limit:
             side.whole = False
@@ -152,7 +147,7 @@ class WebSocket:
 
     def _control(self, opcode: int, first: int, payload: bytes, *, by_client: bool) -> None:
         if not first & 0x80 or len(payload) > 125:
-            raise BadFrame
+            raise Unreadable("a WebSocket frame was invalid")
         captured = self.captured
         if opcode != _CLOSE or captured.websocket:
             return
