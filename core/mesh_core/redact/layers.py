@@ -16,8 +16,12 @@ from mesh_core.redact.sweep import DEEPEST, Sweep
 
 type Look = Callable[[Sweep, bytes, int], bytes]
 
-RUN = re.compile(rb"[A-Za-z0-9_+/-]{16,}(?:=|%3[Dd]){0,2}")
-"""What may be a token, base64 or hex."""
+TOKENS = bytes(
+    97 if chr(byte) in "+/-_" or (byte < 128 and chr(byte).isalnum()) else 32 for byte in range(256)
+)
+"""Characters of tokens, base64 and hex become `a`, all others a blank."""
+LEAST_RUN = b"a" * 16
+_PADDING = re.compile(rb"=|%3[Dd]")
 _HEX = b"0123456789abcdefABCDEF-"
 _PIECE = re.compile(rb"[^\s\"'<>&;?#=/,\\]+")
 """Between the delimiters of a URL, so that only what changes is written anew."""
@@ -28,7 +32,22 @@ _LONGEST_INFLATED = 1024 * 1024
 
 def runs(sweep: Sweep, raw: bytes, depth: int, look: Look) -> bytes:
     """Long runs of token characters: provider tokens, base64 and hex."""
-    return RUN.sub(lambda match: _run(sweep, match[0], depth, look), raw)
+    shape = raw.translate(TOKENS)
+    out: list[bytes] = []
+    done, at = 0, shape.find(LEAST_RUN)
+    while at >= 0:
+        end = shape.find(b" ", at)
+        end = len(raw) if end < 0 else end
+        for _ in range(2):
+            padding = _PADDING.match(raw, end)
+            end = padding.end() if padding else end
+        before = raw[at:end]
+        after = _run(sweep, before, depth, look)
+        if after != before:
+            out += (raw[done:at], after)
+            done = end
+        at = shape.find(LEAST_RUN, end)
+    return b"".join((*out, raw[done:])) if out else raw
 
 
 def _run(sweep: Sweep, run: bytes, depth: int, look: Look) -> bytes:

@@ -34,6 +34,7 @@ class Rules:
         self._allowed_fields = {"query": _exact(allow.query), "form": _exact(allow.form)}
         self._allowed_count = len(allow.json)
         self._all_paths = _paths(allow) + _paths(hide)
+        self._path_names = [path.names for path in self._all_paths]
         self.start: State = (START,) * len(self._all_paths)
         """Where a document's reader is at its root."""
         self._steps: dict[tuple[State, Step], State] = {}
@@ -57,6 +58,14 @@ class Rules:
         if named is None:
             return query_kind(key), False
         return (KeyKind.SECRET if named else None), not named
+
+    def places_matter(self, raw: bytes) -> bool:
+        """Whether a path of the project's may lead somewhere in this document."""
+        if not self.by_path:
+            return False
+        if self.only_named or b"\\u" in raw:
+            return True
+        return any(all(name in raw for name in names) for names in self._path_names)
 
     def advance(self, place: State, step: Step) -> State:
         """Where a document's reader is, one key or index further down."""

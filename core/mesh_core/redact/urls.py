@@ -7,7 +7,7 @@ from mesh_core.redact.named import named, secret
 from mesh_core.redact.names import KeyKind, key_kind, needs_state
 from mesh_core.redact.sweep import Sweep
 
-_PAIR = re.compile(rb"(?<=[?&;#])([^=&;#?/\s\"'<>]{1,64})=([^&;#\s\"'<>,\\]+)")
+_PAIR = re.compile(rb"[?&;#]([^=&;#?/\s\"'<>]{1,64})=([^&;#\s\"'<>,\\]+)")
 _USERINFO = re.compile(rb"(?<=://)[^/?#@\s\"'<>\\]{1,512}(?=@)")
 STEMS = (
     b"pass", b"secret", b"token", b"auth", b"key", b"sess", b"cookie", b"sig", b"cred", b"pwd", b"jwt",
@@ -37,6 +37,8 @@ def userinfo(sweep: Sweep, raw: bytes) -> bytes:
 
 def pairs(sweep: Sweep, url: bytes) -> bytes:
     """Values of known keys behind `?`, `&`, `;` and `#`."""
+    if not any(sign in url for sign in (b"?", b"&", b";", b"#")):
+        return url
     oauth = b"state=" in url or b"grant_type=" in url
 
     def replace(match: re.Match[bytes]) -> bytes:
@@ -51,7 +53,9 @@ def pairs(sweep: Sweep, url: bytes) -> bytes:
             else match[2]
         )
         after = named(sweep, kind, plain, "query")
-        return match[0] if after is None or after == plain else match[1] + b"=" + _quoted(after)
+        return (
+            match[0] if after is None or after == plain else match[0][:1] + match[1] + b"=" + _quoted(after)
+        )
 
     # A path's parameters end where the query begins; a query's values may hold a `?`.
     head, mark, query = url.partition(b"?")

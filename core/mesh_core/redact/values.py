@@ -12,11 +12,6 @@ from mesh_core.redact.jwt import jwts
 from mesh_core.redact.sweep import DEEPEST, Sweep
 from mesh_core.redact.urls import STEMS, pairs, text_pairs, userinfo
 
-_TOKENS = bytes(
-    97 if chr(byte) in "+/-_" or (byte < 128 and chr(byte).isalnum()) else 32 for byte in range(256)
-)
-"""Characters of tokens become `a`."""
-
 
 def _shape(byte: int) -> int:
     if 48 <= byte <= 57:
@@ -29,45 +24,50 @@ def _shape(byte: int) -> int:
 
 
 _SHAPES = bytes(_shape(byte) for byte in range(256))
-_RUN = b"a" * 16
 _SEPARATOR = re.compile(rb"[=:](?!//)(?<=[A-Za-z_\"'\s2\\].)")
 """After a word, not the colon of a time or a URL."""
 _SCHEMES = (b"bearer ", b"basic ", b"digest ", b"token ", b"apikey ")
 _DIGITS = (b"0" * 12, b"0000-0000-0000", b"0000-000000-0000")
 
-RUNS, PEM, AT, IBAN, CARD, PHONE, NATIONAL, PAIRS, PERCENT, ESCAPES, ENTITIES, WORDS, DOTTED = (
-    1 << bit for bit in range(13)
+RUNS, PEM, AT, IBAN, CARD, PHONE, NATIONAL, PAIRS, PERCENT, ESCAPES, ENTITIES, WORDS = (
+    1 << bit for bit in range(12)
 )
-
-_SIGNS = (
-    (b"@", AT), (b"=", PAIRS), (b"%", PERCENT), (b"&#", ENTITIES), (b"&commat", ENTITIES), (b"-----BEGIN",
-    PEM),
-    (b"\\u", ESCAPES),
-)  # fmt: skip
 
 
 def marks(sweep: Sweep, raw: bytes) -> int:
     """Which kinds of secrets `raw` may hold; 0 for nearly all ordinary content."""
     found = WORDS if sweep.rules.has_patterns else 0
-    if _RUN in raw.translate(_TOKENS):
+    if layers.LEAST_RUN in raw.translate(layers.TOKENS):
         found |= RUNS
-        if any(mark in raw for mark in forms.DOTTED_MARKS):
-            found |= DOTTED
     shape = raw.translate(_SHAPES)
-    if b"AA00" in shape:
-        found |= IBAN
     if b"00" in shape:
         found |= _numbers(shape)
-    for sign, mark in _SIGNS:
-        if sign in raw:
-            found |= mark
+    if b"@" in raw:
+        found |= AT
+    if b"=" in raw:
+        found |= PAIRS
+    if b"%" in raw:
+        found |= PERCENT
+    return found | _rare(raw)
+
+
+def _rare(raw: bytes) -> int:
+    found = 0
+    if b"&#" in raw or b"&commat" in raw:
+        found = ENTITIES
+    if b"-----BEGIN" in raw:
+        found |= PEM
+    if b"\\u" in raw:
+        found |= ESCAPES
     return found
 
 
 def _numbers(shape: bytes) -> int:
     found = 0
+    if b"AA00" in shape:
+        found = IBAN
     if _DIGITS[0] in shape or _DIGITS[1] in shape or _DIGITS[2] in shape:
-        found = CARD
+        found |= CARD
     if b"+0" in shape:
         found |= PHONE
     if b"000-0000" in shape or b"000-00-0000" in shape:
@@ -96,9 +96,8 @@ def by_form(sweep: Sweep, raw: bytes, found: int, depth: int) -> bytes:
         raw = userinfo(sweep, raw)
     if found & PAIRS:
         raw = pairs(sweep, raw)
-    if found & DOTTED:
-        raw = forms.dotted(sweep, raw)
     if found & RUNS:
+        raw = forms.dotted(sweep, raw)
         if b"eyJ" in raw:
             raw = jwts(sweep, raw, depth)
         raw = layers.runs(sweep, raw, depth, look_through)
