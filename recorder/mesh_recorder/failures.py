@@ -12,6 +12,7 @@ CLIENT_GONE = "the client closed the connection"
 CLIENT_CUT = "the client closed the connection in the middle of its request"
 CLIENT_RESET = "the client cancelled the request"
 UPSTREAM_CLOSED = "closed the connection before it answered"
+STALE = "closed its kept-alive connection as the request was sent"
 UPSTREAM_CUT = "closed the connection in the middle of its response"
 UPSTREAM_RESET = "cancelled the request"
 NO_HEAD = "did not answer within"
@@ -66,6 +67,7 @@ _BY_BEGINNING: tuple[tuple[str, Outcome], ...] = (
 )
 _BY_PART: tuple[tuple[str, Outcome], ...] = (
     (UPSTREAM_CLOSED, Outcome.UPSTREAM_RESET),
+    (STALE, Outcome.UPSTREAM_RESET),
     (UPSTREAM_CUT, Outcome.UPSTREAM_RESET),
     (UPSTREAM_RESET, Outcome.UPSTREAM_RESET),
     (NO_HEAD, Outcome.UPSTREAM_TIMEOUT),
@@ -110,7 +112,9 @@ def classify(error: str) -> Outcome:
 
 def is_answered(error: str) -> bool:
     """Whether a client that waits is told of this error; else its connection or stream just ends."""
-    if error.startswith((CLIENT_BODY, "Connection killed", CRASHED, STOPPED)) or error.endswith("(CANCEL)"):
+    if error.startswith((CLIENT_BODY, "Connection killed", CRASHED, STOPPED)) or error.endswith(
+        ("(CANCEL)", STALE)
+    ):
         return False
     return classify(error) is not Outcome.CLIENT_DISCONNECTED
 

@@ -71,6 +71,7 @@ class Sidecar:
             budget=settings.budget,
         )
         self._lane: MitmLane | None = None
+        self._started = False
 
     async def start(self) -> Listening:
         """Bind all listeners, then let traffic flow.
@@ -97,12 +98,13 @@ class Sidecar:
             )
             await self._lane.start()
             bound.pop_all()
+        self._started = True
         self._pipeline.start()
         return listening
 
     async def stop(self) -> Counters:
         """Accept nothing more, answer what is in flight, ship; the final account."""
-        if self._lane is not None:
+        if self._lane is not None and self._started:
             await self._lane.stop(self._settings.drain_timeout)
         return await asyncio.to_thread(self._pipeline.drain, self._settings.drain_timeout)
 

@@ -126,7 +126,6 @@ class Recording:
             state.tunnel = None
         if flow is not None:
             state.open[flow.id] = captured
-            self.seen[state.role.place.direction] += 1
         return captured
 
     def end(self, state: ClientState, flow_id: str, captured: Captured) -> None:
@@ -136,6 +135,8 @@ class Recording:
 
     def hand_over(self, captured: Captured) -> None:
         """Give a request that has ended to the pipeline."""
+        if captured.method:
+            self.seen[captured.place.direction] += 1
         captured.close(time.monotonic_ns())
         self._offer(captured)
 

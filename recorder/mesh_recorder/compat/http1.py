@@ -209,6 +209,8 @@ class Http1Client(_http1.Http1Client):
     _trailers: http.Headers | None = None
     _chunked = False
     _until_eof = False
+    _reused = False
+    """Whether the connection has served a request before."""
     handle_event = _handle
 
     def send(self, event: HttpEvent) -> Commands:
@@ -266,12 +268,15 @@ class Http1Client(_http1.Http1Client):
         stream_id = self.stream_id
         if stream_id is None:
             return
-        what = failures.BAD_RESPONSE if bytes(self.buf).strip() else failures.UPSTREAM_CLOSED
-        yield ReceiveHttp(
-            ResponseProtocolError(
-                stream_id, f"{address_of(self.conn)} {what}", ErrorCode.GENERIC_SERVER_ERROR
-            )
-        )
+        where, code = address_of(self.conn), ErrorCode.GENERIC_SERVER_ERROR
+        if bytes(self.buf).strip():
+            what = failures.BAD_RESPONSE
+        elif self._reused:
+            # A client that kept the connection itself would see it closed, and know to send again.
+            what, code = failures.STALE, ErrorCode.CLIENT_DISCONNECTED
+        else:
+            what = failures.UPSTREAM_CLOSED
+        yield ReceiveHttp(ResponseProtocolError(stream_id, f"{where} {what}", code))
 
     def _refuse(self, lines: list[bytes]) -> Commands:
         pairs = (line.partition(b":") for line in lines[1:])
@@ -329,6 +334,7 @@ class Http1Client(_http1.Http1Client):
         else:
             self.request_done = self.response_done = False
             self.request = self.response = self.stream_id = None
+            self._reused = True
             self.state = self.read_headers
             if self.buf:
                 yield from self.state(events.DataReceived(self.conn, b""))

@@ -40,10 +40,12 @@ def run(*, mended: bool) -> None:
     conversation.say(events.DataReceived(server, _RESPONSE))
     if conversation.to_client != _RESPONSE:
         raise RuntimeError("hints or a response's trailers are lost")
+    conversation = _Conversation()
+    conversation.say(events.Start())
     conversation.say(events.DataReceived(conversation.client, b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n"))
-    server.state = ConnectionState.CAN_WRITE
-    conversation.to_client = b""
-    conversation.say(events.ConnectionClosed(server))
+    if conversation.server is not None:
+        conversation.server.state = ConnectionState.CAN_WRITE
+        conversation.say(events.ConnectionClosed(conversation.server))
     if b"502" not in conversation.to_client or b"text/plain" not in conversation.to_client:
         raise RuntimeError("an error is not told in plain text")
 

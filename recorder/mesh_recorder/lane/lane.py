@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ HOOKS = (
 """Those that the layers of this lane can call."""
 TICK = 0.25
 """Seconds between two looks at deadlines, at most."""
+DRAIN_TICK = 0.02
+"""Seconds between two looks at what is still open, while draining."""
 
 
 @dataclass(slots=True)
@@ -153,17 +156,17 @@ class MitmLane:
         self.recorder.draining = True
         for server in self._servers:
             server.close()
-        loop = asyncio.get_running_loop()
+        terms, loop = self.terms, asyncio.get_running_loop()
         until = loop.time() + patience
-        while self._terms is not None and self._terms.relays and loop.time() < until:
-            for relay in list(self._terms.relays):
+        while terms.sockets and loop.time() < until:
+            for relay in list(terms.relays):
                 if relay.idle:
                     relay.end()
-            if not self._terms.relays:
-                break
-            await asyncio.sleep(0.02)
-        for relay in list(self._terms.relays) if self._terms else ():
+            await asyncio.sleep(DRAIN_TICK if terms.sockets else 0)
+        for relay in list(terms.relays):
             relay.end(failures.STOPPED)
+        for wire in list(terms.sockets):
+            wire.abort()
         if self._ticker is not None:
             self._ticker.cancel()
         await asyncio.sleep(0)  # closing transports say so in the next turn
@@ -219,6 +222,7 @@ def _quiet(whole: master.Master) -> None:
 
 def _keep(folder: Path, content: bytes) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"trusted-{os.getpid()}.pem"
-    path.write_bytes(content)
-    return path
+    path = folder / f"trusted-{sha256(content).hexdigest()[:16]}.pem"
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_bytes(content)
+    return draft.replace(path)

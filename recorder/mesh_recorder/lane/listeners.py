@@ -6,12 +6,13 @@ import socket
 from collections.abc import Callable
 
 from mesh_core.errors import ListenFailed
+from mesh_recorder.lane.holder import holder_of
 from mesh_recorder.settings import Listen, host_port
 
 BACKLOG = 1024
 
 
-def bind(listen: Listen, what: str, *, holder: Callable[[int], str | None] = lambda _: None) -> socket.socket:
+def bind(listen: Listen, what: str, *, holder: Callable[[int], str | None] = holder_of) -> socket.socket:
     """A socket bound to `listen`; nothing is accepted yet.
 
     Args:

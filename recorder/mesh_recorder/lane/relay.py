@@ -66,6 +66,7 @@ class Relay:
         wire = Wire(self, client)
         wire.transport = transport
         self.wires[client] = wire
+        self.terms.sockets.add(wire)
         transport.set_protocol(wire)
         self.feed(events.Start())
 
@@ -94,6 +95,7 @@ class Relay:
     def lost(self, wire: Wire) -> None:
         """A socket is gone, by us or by its peer."""
         connection = wire.connection
+        self.terms.sockets.discard(wire)
         if self.wires.pop(connection, None) is None:
             return
         told = not connection.state & ConnectionState.CAN_READ

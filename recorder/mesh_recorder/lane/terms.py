@@ -14,6 +14,7 @@ from mesh_recorder.addons.recorder import Recorder
 
 if TYPE_CHECKING:
     from mesh_recorder.lane.relay import Relay
+    from mesh_recorder.lane.wire import Wire
 
 type Hooks = Mapping[str, tuple[tuple[Callable[[Any], None], ...], str]]
 
@@ -38,6 +39,8 @@ class Terms:
         self.connect_timeout = connect_timeout
         self.response_timeout = response_timeout
         self.relays: set[Relay] = set()
+        self.sockets: set[Wire] = set()
+        """Of clients; a socket stays until all that was written to it has gone out."""
         self.crashes = 0
         """Connections that mitmproxy's core failed over."""
         self.own: dict[mode_specs.ProxyMode, tuple[str, int]] = {}

@@ -51,6 +51,11 @@ class Wire(asyncio.Protocol):
         self.full = False
         self.relay.balance()
 
+    def abort(self) -> None:
+        """Close at once; what is still to be written is lost."""
+        if self.transport is not None:
+            self.transport.abort()
+
     def flush(self) -> None:
         """Write what was gathered."""
         pending, transport = self.pending, self.transport

@@ -457,3 +457,28 @@ def test_a_call_through_the_forward_proxy_names_its_peer(tmp_path: Path) -> None
     assert (exchange.peer, exchange.path) == ("inventory", "/stock?a=1")
     assert heard.startswith(b"GET /stock?a=1 HTTP/1.1\r\nHost: localhost:")
     assert b"roxy-" not in heard
+
+
+def test_a_kept_connection_that_closes_as_the_next_request_comes_looks_as_it_does_directly(
+    tmp_path: Path,
+) -> None:
+    """Case R22: no answer of the sidecar's own, so that the client sends again as it would."""
+
+    async def server(talk: Talk) -> None:
+        await talk.until(b"\r\n\r\n")
+        await talk.say(ok(b"first"))
+        await talk.until(b"\r\n\r\n", count=2)
+
+    async def asking(talk: Talk) -> None:
+        await talk.say(get(b"/1"))
+        await talk.until(b"first")
+        await talk.say(get(b"/2"))
+        await talk.end()
+
+    seen = run(lambda: both(tmp_path, server, asking))
+
+    seen.assert_same()
+    first, second = seen.exchanges
+    assert first.outcome is Outcome.OK
+    assert (second.outcome, second.status) == (Outcome.UPSTREAM_RESET, None)
+    assert "kept-alive" in (second.error or "")

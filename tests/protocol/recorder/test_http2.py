@@ -330,3 +330,30 @@ def test_hints_pass_over_http2(tmp_path: Path) -> None:
 
     assert through.informational == direct.informational
     assert [message.payload for message in exchange.messages] == [b"103"]
+
+
+def test_a_stream_that_waits_too_long_ends_and_leaves_the_others(tmp_path: Path) -> None:
+    """The upstream hears it cancelled; another stream of the same connection is answered after that."""
+
+    async def serve(end: H2) -> None:
+        slow, other = await _accept(end), await _accept(end)
+        await end.headers(other, [(b":status", b"200")])
+        cancelled = await end.next(h2.events.StreamReset)
+        assert cancelled.stream_id == slow
+        await end.data(other, b"still here", end=True)
+
+    async def scenario() -> tuple[Response, Response, list[Exchange]]:
+        server = h2_server(serve)
+        async with upstream(server) as behind, rig(tmp_path, behind.port, response_timeout=0.3) as running:
+            async with client(running.inbound) as talk:
+                end = await h2_client(talk)
+                for stream in (1, 3):
+                    await end.headers(stream, call(b"/%d" % stream), end=True)
+                slow, other = await end.response(1), await end.response(3)
+            return slow, other, await running.recorded()
+
+    slow, other, exchanges = run(scenario)
+
+    assert (b":status", b"504") in slow.fields
+    assert other.body == b"still here"
+    assert [exchange.outcome for exchange in exchanges] == [Outcome.UPSTREAM_TIMEOUT, Outcome.OK]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -33,6 +34,7 @@ def test_a_port_that_is_taken_is_said_and_nothing_is_left_bound(tmp_path: Path) 
             with pytest.raises(ListenFailed, match=f"the outbound listener: {taken} is taken") as failed:
                 async with rig(tmp_path, inbound=Listen(port=free), outbound=taken):
                     pass
+            assert f"(process {os.getpid()})" in failed.value.problem
             assert "choose another port" in failed.value.hint
             again = socket.create_server(("127.0.0.1", free))
             again.close()
