@@ -8,6 +8,7 @@ import click
 
 from mesh_core.config import Service
 from mesh_core.project import Project
+from mesh_recorder.command import check_there
 from mesh_recorder.resolve import Options
 from mesh_recorder.settings import TraceHeaders
 from mesh_recorder.usage import Program
@@ -134,6 +135,7 @@ def main(
 @click.option("--service", metavar="NAME", help="Whose sidecar is meant, by its name in mesh.toml.")
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON document.")
 @click.option("--verbose", is_flag=True, help="Log more, to stderr.")
+@version_option("mesh-record")
 @project_options
 @friendly("mesh-record doctor")
 def doctor(
@@ -154,7 +156,8 @@ def doctor(
     """
     configure_logging(verbose)
     if command:
-        from mesh_recorder.doctor_command import watch_command
+        check_there(command, os.environ)
+        from mesh_recorder.doctor_command import watch_command  # mitmproxy
 
         raise SystemExit(watch_command(command, project, os.environ, service=service, as_json=as_json))
     from mesh_recorder.doctor import doctor_report

@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -121,6 +122,16 @@ class Command:
             if child != self._process.pid:
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(child, os.WNOHANG)
+
+
+def check_there(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    """See whether there is such a program, before anything else is done.
+
+    Raises:
+        ConfigInvalid: there is none.
+    """
+    if shutil.which(arguments[0], path=environ.get("PATH")) is None and not Path(arguments[0]).exists():
+        raise ConfigInvalid(f"there is no command {arguments[0]}", hint="check its spelling and PATH")
 
 
 def _adopt_grandchildren() -> None:

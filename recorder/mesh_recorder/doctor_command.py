@@ -118,9 +118,14 @@ async def _run(command: Sequence[str], environ: Mapping[str, str], proxy: Listen
     running = await Command.start(command, environ)
     connections = Connections(running.group, frozenset({proxy.port}))
     connections.start()
+
+    def pass_on(number: signal.Signals) -> None:
+        connections.look()  # before what is open is closed
+        running.signal(number)
+
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, running.signal, number)
+        loop.add_signal_handler(number, pass_on, number)
     return await running.wait(), connections
 
 

@@ -26,8 +26,9 @@ class Connections:
         self._ours = ours
         self._proc = proc
         self._seen: dict[str, tuple[str, int]] = {}
+        self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="mesh-doctor-sockets", daemon=True)
+        self._thread = threading.Thread(target=self._look_often, name="mesh-doctor-sockets", daemon=True)
         self.programs: set[str] = set()
         """The files that the group's processes run."""
 
@@ -44,14 +45,19 @@ class Connections:
             counts[remote] = counts.get(remote, 0) + 1
         return counts
 
-    def _look(self) -> None:
-        while not self._ended.wait(LOOK_EVERY):
+    def look(self) -> None:
+        """Look now, at what is there at this moment."""
+        with self._lock:
             held: set[str] = set()
             for process in self._processes():
                 held |= inodes(process)
                 with contextlib.suppress(OSError):
                     self.programs.add(str((process / "exe").readlink()))
             self._note(held)
+
+    def _look_often(self) -> None:
+        while not self._ended.wait(LOOK_EVERY):
+            self.look()
 
     def _note(self, held: set[str]) -> None:
         rows = [row for row in sockets(self._proc) if row.inode in held]

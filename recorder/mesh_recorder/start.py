@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +14,7 @@ from mesh_core.errors import ConfigInvalid, MeshError, SchemaOutdated, StoreUnre
 from mesh_core.project import CONFIG_NAME, Project
 from mesh_recorder.advice import Advice
 from mesh_recorder.candidates import listeners
+from mesh_recorder.command import check_there
 from mesh_recorder.keys import redact_key
 from mesh_recorder.lines import Ports, without_password
 from mesh_recorder.ports import PortBook
@@ -74,8 +74,8 @@ def prepare(
     Raises:
         MeshError: something cannot be used, and no traffic has been touched.
     """
-    if command and shutil.which(command[0], path=environ.get("PATH")) is None:
-        raise ConfigInvalid(f"there is no command {command[0]}", hint="check its spelling and PATH")
+    if command:
+        check_there(command, environ)
     folder = project_dir(project.state_dir, project.config.project)
     book = PortBook(folder, options.service or "")
     off = project.config.redact.mode is RedactMode.OFF
