@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from mesh_core.config import Config, RedactMode, Service
+from mesh_core.config import Config, Service
 from mesh_core.errors import ConfigInvalid
 from mesh_core.model import Lane
 from mesh_core.project import Project
@@ -78,8 +78,6 @@ def resolve(
     """
     config = project.config
     name = _name(options, config)
-    if config.redact.mode is RedactMode.ALLOWLIST:
-        raise ConfigInvalid('redact.mode = "allowlist" is not there yet', hint='use "default"')
     service = config.services.get(name, Service(name=name))
     peers = known_peers(config)
     app = _app(options, service, free_port)
@@ -98,20 +96,15 @@ def resolve(
         outbound=outbound,
         upstreams=(*upstreams, *from_env),
         peers=peers,
-        intercept=(*service.intercept, *options.intercept),
-        intercept_all=options.with_command,
-        edge=options.edge or service.edge,
-        trace_headers=options.trace_headers,
-        response_timeout=_seconds(options.response_timeout),
-        max_body=_size(options.max_body),
         redact_mode=config.redact.mode,
+        redact=config.redact,
         redact_key=redact_key,
         ca_dir=home / "ca",
         spool_dir=home / "spool" / file_name(name) / file_name(instance),
         store=project.store,
         lane=Lane.MITMPROXY,
     )
-    settings = _with_files(settings, options, service, project.config_path)
+    settings = _with_files(_with_choices(settings, options, service), options, service, project.config_path)
     _no_address_twice(settings)
     return Resolved(settings=settings, rewritten=rewritten, known=name in config.services)
 
@@ -285,6 +278,19 @@ def _name_of(variable: str) -> str:
     while len(words) > 1 and words[-1] in _SAY_NOTHING:
         words.pop()
     return "-".join(words)
+
+
+def _with_choices(settings: SidecarSettings, options: Options, service: Service) -> SidecarSettings:
+    """How traffic is treated and what is kept of it."""
+    return replace(
+        settings,
+        intercept=(*service.intercept, *options.intercept),
+        intercept_all=options.with_command,
+        edge=options.edge or service.edge,
+        trace_headers=options.trace_headers,
+        response_timeout=_seconds(options.response_timeout),
+        max_body=_size(options.max_body),
+    )
 
 
 def _with_files(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from mesh_core.config import RedactMode, split_address
+from mesh_core.config import Redact, RedactMode, split_address
 from mesh_core.model import Lane
 
 
@@ -88,6 +88,8 @@ class SidecarSettings:
     budget: int = 64 * 1024 * 1024
     """Bytes that may wait between traffic and spool."""
     redact_mode: RedactMode = RedactMode.DEFAULT
+    redact: Redact = field(default_factory=Redact)
+    """What the project names besides; its mode counts less than `redact_mode`."""
     redact_key: bytes | None = None
     ca_dir: Path
     """The project's certificate authority."""

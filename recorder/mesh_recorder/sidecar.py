@@ -51,7 +51,7 @@ class Sidecar:
         """
         self._settings = settings
         self._recorder = importlib.metadata.version("mesh-replay")
-        redactor = Redactor(settings.redact_key, settings.redact_mode)
+        redactor = Redactor(settings.redact_key, settings.redact_mode, settings.redact)
         key = settings.redact_key if settings.redact_mode is not RedactMode.OFF else None
         run = Run(
             run_id=secrets.token_hex(16),

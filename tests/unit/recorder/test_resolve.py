@@ -232,8 +232,11 @@ def test_what_cannot_be_used_is_one_line(options: dict[str, object], says: str) 
     assert wrong(**options).startswith(says)
 
 
-def test_a_mode_that_is_not_there_yet_is_said() -> None:
-    assert "allowlist" in wrong(a_project('[redact]\nmode = "allowlist"'))
+def test_what_the_project_hides_and_keeps_is_handed_on() -> None:
+    found = settings(a_project('[redact]\nmode = "allowlist"\n[redact.allow]\nheader = ["x-tenant"]'))
+
+    assert found.redact_mode is RedactMode.ALLOWLIST
+    assert found.redact.allow.header == ("x-tenant",)
 
 
 def test_redaction_can_be_off() -> None:
