@@ -48,6 +48,9 @@ from mesh_recorder.compat.parts import (
 
 type Commands = layer.CommandGenerator[None]
 
+MOST_HEAD = 1024 * 1024
+"""Bytes of a request's head that are waited for."""
+
 
 def _handle(self: Any, event: events.Event) -> Commands:
     """Handle an event without mitmproxy's wrapper, which serves layers that wait for something."""
@@ -129,6 +132,8 @@ class Http1Server(_http1.Http1Server):
             return
         head = self.buf.maybe_extract_lines()
         if not head:
+            if len(self.buf) > MOST_HEAD:
+                yield from self._refuse(failures.BIG_HEAD)
             return
         try:
             self.request = http1.read_request_head([bytes(line) for line in head])
@@ -142,7 +147,7 @@ class Http1Server(_http1.Http1Server):
         yield from self.state(event)
 
     def _refuse(self, error: str) -> Commands:
-        if self.request is None:
+        if self.request is None and error != failures.BIG_HEAD:
             bad_line = error.startswith("Bad HTTP request line")
             error = failures.BAD_LINE if bad_line else failures.BAD_FIELDS
         yield commands.SendData(self.conn, error_response(error, 400, self.request))
