@@ -9,6 +9,7 @@ import click
 from mesh_core.config import Service
 from mesh_core.project import Project
 from mesh_recorder.command import check_there
+from mesh_recorder.deploy.commands import COMMANDS
 from mesh_recorder.resolve import Options
 from mesh_recorder.settings import TraceHeaders
 from mesh_recorder.usage import Program
@@ -167,4 +168,4 @@ def doctor(
         click.echo(line)
 
 
-main.others["doctor"] = doctor
+main.others |= {"doctor": doctor, **COMMANDS}

@@ -12,7 +12,7 @@ import click
 from mesh_core.errors import ConfigInvalid, MeshError
 from mesh_core.project import Project, load_project
 from mesh_recorder.usage import WrongUsage
-from mesh_store.command import friendly
+from mesh_store.command import friendly, version_option
 from mesh_store.disk import read_file
 
 COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -88,6 +88,7 @@ _sidecar_options = _options(
     help="Where the service listens.  [default: the one port that the file names]",
 )
 @_sidecar_options
+@version_option("mesh-record")
 @friendly("mesh-record compose")
 def compose(
     *,
@@ -99,7 +100,10 @@ def compose(
     java: bool,
     **rest: Any,
 ) -> None:
-    """Print a Compose override that puts a sidecar beside SERVICE; callers change nothing.
+    """Print a Compose override with a sidecar beside SERVICE.
+
+    Callers change nothing, and neither does the service. The way back, and what stays unseen, are in its
+    comments.
 
     \b
     Examples:
@@ -142,12 +146,13 @@ def compose(
     help="What to print; the Deployment is applied first, the Service once its pods are there.",
 )
 @_sidecar_options
+@version_option("mesh-record")
 @friendly("mesh-record kube")
 def kube(*, service: str, part: str, image: str | None, edge: bool, java: bool, **rest: Any) -> None:
-    """Read a Deployment and its Service, print both with a sidecar between them; callers change nothing.
+    """Print a Deployment and its Service, from stdin, with a sidecar.
 
-    What else is in the manifests is printed as it was. On stderr: the order to apply them in, the way
-    back, and what stays unseen.
+    Callers change nothing, and neither does the service; what else is in the manifests is printed as it
+    was. On stderr: the order to apply them in, the way back, and what stays unseen.
 
     \b
     Examples:
@@ -179,12 +184,13 @@ def kube(*, service: str, part: str, image: str | None, edge: bool, java: bool, 
 @click.command("mesh-record trust-files", cls=Printer)
 @click.argument("folder", type=FILE)
 @_config_options
+@version_option("mesh-record")
 @friendly("mesh-record trust-files")
 def trust_files(*, folder: Path, **rest: Any) -> None:
-    """Write the certificates that a service is to trust into FOLDER, for everybody to read.
+    """Write the certificates that a service is to trust into FOLDER.
 
     The system's and the project's own, in the forms that runtimes read: bundle.pem, extra.pem and
-    truststore.p12. The CA's key stays where it is.
+    truststore.p12, for everybody to read. The CA's key stays where it is.
     """
     project, _ = _project("", intercept=(), **rest)
     from mesh_recorder.authority import project_ca  # cryptography, which is heavy

@@ -24,10 +24,7 @@ def heading(
         f"  docker compose -f {base} -f {mine} exec {name}-mesh mesh-replay failures",
         "",
         f"Callers reach {name}:{port} as before, and meet the sidecar; {name}-net:{port} is the service.",
-        *(
-            f"Port {other} of {name} is reached at {name}-net:{other} by other services now."
-            for other in others
-        ),
+        *(f"Other services reach port {other} of {name} at {name}-net:{other} now." for other in others),
         "The store is a file in the volume mesh-replay; MESH_STORE=postgresql://… in .env names another.",
         f"Whoever is on the networks of {name} can use its sidecar as a proxy.",
         "",

@@ -67,10 +67,12 @@ def put(table: CommentedMap, key: str, value: Any, *, at: int | None = None) -> 
 
 def put_named(items: CommentedSeq, item: dict[str, Any]) -> None:
     """Set the item of that name in a list; a new one stands first, as comments below the last are not its."""
-    for number, there in enumerate(items):
-        if isinstance(there, dict) and there.get("name") == item["name"]:
-            if there != item:
-                items[number] = tree(item)
+    for there in items:
+        if isinstance(there, CommentedMap) and there.get("name") == item["name"]:
+            for key in [key for key in there if key not in item]:
+                del there[key]
+            for key, value in item.items():
+                put(there, key, value)
             return
     items.insert(0, tree(item))
 
