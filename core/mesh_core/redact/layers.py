@@ -20,7 +20,7 @@ TOKENS = bytes(
     97 if chr(byte) in "+/-_" or (byte < 128 and chr(byte).isalnum()) else 32 for byte in range(256)
 )
 """Characters of tokens, base64 and hex become `a`, all others a blank."""
-LEAST_RUN = b"a" * 16
+LEAST_RUN = b"a" * 14
 _PADDING = re.compile(rb"=|%3[Dd]")
 _HEX = b"0123456789abcdefABCDEF-"
 _PIECE = re.compile(rb"[^\s\"'<>&;?#=/,\\]+")
@@ -56,7 +56,14 @@ def _run(sweep: Sweep, run: bytes, depth: int, look: Look) -> bytes:
     if not run.translate(None, _HEX):
         return _hex(sweep, run, depth, look)
     after = PROVIDER.sub(lambda match: sweep.hide("credential", match[0]), run)
-    return after if after != run else _base64(sweep, run, depth, look)
+    if after == run:
+        after = _base64(sweep, run, depth, look)
+    if after == run and b"/" in run:  # of base64, or between the segments of a path
+        pieces = run.split(b"/")
+        return b"/".join(
+            _run(sweep, piece, depth, look) if len(piece) >= len(LEAST_RUN) else piece for piece in pieces
+        )
+    return after
 
 
 def _hex(sweep: Sweep, run: bytes, depth: int, look: Look) -> bytes:

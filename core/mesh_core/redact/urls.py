@@ -22,12 +22,10 @@ _TEXT_PAIR = re.compile(
     rb"(\\?[\"']?[ \t]{0,4}[=:][ \t]{0,4}\\?[\"']?)([^\s&;,\"'<>{}\[\]\\][^\s&;,\"'<>\\]{0,65536})"
 )
 _BEFORE = re.compile(rb"[\w.-]{0,48}\Z")
-_CREDENTIALS = re.compile(
-    rb"(?i)\b((?:Bearer|Basic|Digest|Token|ApiKey)[ \t]{1,4})([A-Za-z0-9._~+/=-]{6,65536})"
-)
+_CREDENTIALS = re.compile(rb"(?i)\b((?:Bearer|Basic|Digest|Token|ApiKey)[ \t]{1,4})([\w.~+/=%-]{6,65536})")
 _SCHEMES = frozenset({b"bearer", b"basic", b"digest", b"token", b"apikey"})
 _PROSE = re.compile(rb"[a-z]{1,12}[.!?]?")
-_LOUD = frozenset({KeyKind.SECRET, KeyKind.FEW, KeyKind.TEXTS})
+_WORD = re.compile(rb"[A-Za-z]?[a-z-]{1,24}[.]?")
 
 
 def userinfo(sweep: Sweep, raw: bytes) -> bytes:
@@ -77,7 +75,12 @@ def text_pairs(sweep: Sweep, raw: bytes) -> bytes:
 
     # Names first: what `Basic …` would find in a value is in the pair's token by then.
     after = _TEXT_PAIR.sub(pair, raw)
-    return _CREDENTIALS.sub(lambda match: match[1] + secret(sweep, match[2], "text"), after)
+    return _CREDENTIALS.sub(lambda match: match[1] + _credential(sweep, match[2]), after)
+
+
+def _credential(sweep: Sweep, value: bytes) -> bytes:
+    """What follows `Bearer`, unless it is a word: "basic subscription"."""
+    return value if _WORD.fullmatch(value) else secret(sweep, value, "text")
 
 
 def _quoted(value: bytes) -> bytes:
