@@ -76,12 +76,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(folder: Path, app: int = 1, *, scheme: str = "http", **changes: Any) -> AsyncIterator[Rig]:
-    """A sidecar before the app on port `app`, and a forward proxy; it hides nothing unless told to."""
+async def rig(folder: Path, port: int = 1, *, scheme: str = "http", **changes: Any) -> AsyncIterator[Rig]:
+    """A sidecar before the app on `port`, and a forward proxy; it hides nothing unless told to."""
     settings: dict[str, Any] = {
         "service": "cart",
         "instance": "cart-1",
-        "app": Endpoint(scheme=scheme, host="127.0.0.1", port=app),
+        "app": Endpoint(scheme=scheme, host="127.0.0.1", port=port),
         "inbound": Listen(),
         "outbound": Listen(),
         "ca_dir": folder / "ca",

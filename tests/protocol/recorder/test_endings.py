@@ -379,6 +379,7 @@ def test_the_end_of_an_event_stream_by_its_client_is_no_failure(tmp_path: Path) 
 NO_REQUESTS = {
     "a malformed line": (b"this is no http\r\n\r\n", 400, "the request line is malformed"),
     "malformed fields": (b"GET / HTTP/1.1\r\nnothing\r\n\r\n", 400, "fields are malformed"),
+    "a head without end": (b"GET / HTTP/1.1\r\nX: " + b"x" * 1_100_000, 400, "larger than 1 MiB"),
     "half a head": (b"GET / HTTP/1.1\r\nHos", None, "in the middle of its request's head"),
 }
 
@@ -482,3 +483,20 @@ def test_a_kept_connection_that_closes_as_the_next_request_comes_looks_as_it_doe
     assert first.outcome is Outcome.OK
     assert (second.outcome, second.status) == (Outcome.UPSTREAM_RESET, None)
     assert "kept-alive" in (second.error or "")
+
+
+def test_addresses_of_ipv6_work_too(tmp_path: Path) -> None:
+    async def scenario() -> Exchange:
+        server = await asyncio.start_server(_hello, "::1", 0)
+        app = Endpoint(host="::1", port=server.sockets[0].getsockname()[1])
+        async with server, rig(tmp_path, app=app, inbound=Listen(host="::1")) as running:
+            reader, writer = await asyncio.open_connection("::1", running.inbound)
+            writer.write(get())
+            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+            writer.close()
+            return await running.only()
+
+    exchange = run(scenario)
+
+    assert exchange.outcome is Outcome.OK
+    assert (exchange.peer or "").startswith("[::1]:")
