@@ -1,6 +1,7 @@
 """Sizes and durations as people write them. Pure."""
 
 import re
+from fractions import Fraction
 
 _SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**2, "gi": 1024**3}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", re.IGNORECASE)
@@ -18,7 +19,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a size like 64KiB, 1MB or 4096")
-    return int(_finite(match[1]) * _SIZES[(match[2] or "").lower()])
+    return int(_number(match[1]) * _SIZES[(match[2] or "").lower()])
 
 
 def parse_seconds(text: str) -> float:
@@ -30,13 +31,13 @@ def parse_seconds(text: str) -> float:
     match = _SPAN.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text!r} is not a duration like 250ms, 30s, 5m or 2h")
-    return _finite(match[1]) * _SECONDS[match[2] or ""]
+    return float(_number(match[1])) * _SECONDS[match[2] or ""]
 
 
-def _finite(digits: str) -> float:
+def _number(digits: str) -> Fraction:
     if len(digits) > _MOST_DIGITS:
         raise ValueError(f"{digits[:_MOST_DIGITS]}… has more than {_MOST_DIGITS} digits")
-    return float(digits)
+    return Fraction(digits)
 
 
 def format_size(size: int) -> str:

@@ -186,6 +186,30 @@ def test_a_text_goes_back_into_the_charset_that_its_type_names() -> None:
     ]
 
 
+def test_a_time_that_is_shorter_than_its_parts_is_theirs() -> None:
+    [(exchange, _)] = read(
+        an_entry(time=5, timings={"blocked": -1, "send": 1, "wait": 8, "receive": 2, "ssl": 9})
+    )
+
+    assert exchange.duration == 11_000_000
+
+
+def test_a_body_that_was_not_kept_has_the_size_on_the_wire_where_that_is_known() -> None:
+    def size(on_wire: int) -> int | None:
+        content = {"size": 500, "mimeType": "video/mp4"}
+        [(exchange, _)] = read(an_entry(response={"status": 200, "content": content, "bodySize": on_wire}))
+        return exchange.response_body.size if exchange.response_body else None
+
+    assert (size(70), size(-1), size(0)) == (70, 500, 500)
+
+
+def test_a_size_that_a_tool_made_up_does_not_count_where_the_body_is_there() -> None:
+    [(exchange, _)] = read(an_entry(response={"status": 200, "content": {"text": "four"}, "bodySize": 900}))
+
+    assert exchange.response_body is not None
+    assert (exchange.response_body.size, exchange.response_body.truncated) == (4, False)
+
+
 def test_no_body_is_seen_where_there_can_be_none() -> None:
     head = an_entry(
         request={"method": "HEAD", "url": "http://h/"}, response={"status": 200, "content": {"size": 9}}

@@ -89,6 +89,7 @@ def test_the_example_of_the_design_is_read_term_by_term() -> None:
         ("since:1970-01-01T00:00:01.5Z", Number(Field.STARTED, 1_500_000_000, None)),
         ("since:1970-01-01T02:00:00+01:00", Number(Field.STARTED, HOUR, None)),
         ("until:1970-01-02", Number(Field.STARTED, None, 24 * HOUR)),
+        (f"size:<={2**63 - 1}", Number(Field.SIZE, None, 2**63 - 1)),
         ("since:99999999d", Number(Field.STARTED, 0, None)),
     ],
 )
@@ -127,6 +128,12 @@ def test_a_word_alone_is_looked_for_in_path_error_and_bodies() -> None:
     assert finds('"sku-9"', bodies, response_body=ref)
     assert finds("sku-9", bodies, request_body=ref)
     assert not finds("sku-8", bodies, request_body=ref)
+
+
+def test_what_cannot_be_a_fields_name_before_a_colon_is_part_of_a_word() -> None:
+    assert finds("10:30", path="/at/10:30")
+    assert finds('"service":cart', error='"service:cart', outcome=Outcome.TLS_FAILED, status=None)
+    assert finds("/a:b~c", path="/x/a:b~c")
 
 
 def test_failures_are_the_failing_outcomes() -> None:
@@ -232,6 +239,8 @@ def test_times_durations_and_sizes_are_compared_with_both_ends_included() -> Non
         ("status:>99999999999999999999", 8, "'>99999999999999999999' is no value for status"),
         ("status:>9300000000000000000", 8, "'>9300000000000000000' is too large"),
         ("size:" + "9" * 401, 6, f"'{'9' * 40}' is no value for size"),
+        ("size:5xx", 6, "'5xx' is no value for size"),
+        (f"size:{2**63}", 6, f"'{2**63}' is too large"),
         ("duration:500ms", 10, "'500ms' is no value for duration"),
         ("duration:>500", 10, "'>500' is no value for duration"),
         ("since:yesterday", 7, "'yesterday' is no value for since"),

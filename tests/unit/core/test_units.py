@@ -10,7 +10,7 @@ from mesh_core.units import format_size, parse_seconds, parse_size
 @pytest.mark.parametrize(
     ("text", "size"),
     [
-        ("4096", 4096), ("0", 0), ("64KiB", 65_536), ("64kib", 65_536), ("1MB", 1_000_000),
+        ("4096", 4096), (str(2**63 - 1), 2**63 - 1), ("0", 0), ("64KiB", 65_536), ("64kib", 65_536), ("1MB", 1_000_000),
         ("1.5 MiB", 1_572_864), ("2g", 2_000_000_000), ("1Gi", 2**30), ("10B", 10), (" 1 k ", 1000),
     ],
 )  # fmt: skip
