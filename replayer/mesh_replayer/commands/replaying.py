@@ -101,7 +101,7 @@ def _options(wishes: Wishes, given: Given, project: Project) -> tuple[RunOptions
         fixed_status=frozenset(given.fixed_status),
         expect_reproduced=given.expect == "reproduced",
         exit_zero=given.exit_zero,
-        redactor=None if mode is RedactMode.OFF else Redactor(key, mode),
+        redactor=None if mode is RedactMode.OFF else Redactor(key, mode, project.config.redact),
         keyed=key is not None,
         version=version("mesh-replay"),
     )

@@ -116,6 +116,26 @@ def test_a_connection_mirrors_a_recorded_one(desk: Desk) -> None:
     assert server.connections == 4
 
 
+def test_a_connection_ends_with_its_last_request_not_with_the_run(desk: Desk) -> None:
+    desk.keep([recorded(0, path="/0", connection="a"), recorded(1, path="/1", connection="b")])
+    first_ended = asyncio.Event()
+
+    async def script(exchanged: Exchanged) -> None:
+        if exchanged.connection == 1:
+            await exchanged.send(OK)
+            assert await exchanged.reader.read() == b""
+            first_ended.set()
+            exchanged.ended = True
+        else:
+            await first_ended.wait()
+            await exchanged.send(OK)
+
+    with raw_server_apart(script) as server:
+        code, document = trace_json(desk, server.port)
+
+    assert (code, verdicts(document)) == (0, ["same", "same"])
+
+
 def test_differences_name_their_place(desk: Desk) -> None:
     answer = ((b"Content-Type", b"application/json"), (b"ETag", b'"1"'), (b"Content-Length", b"38"))
     desk.keep([recorded(answer=answer, answer_body=b'{"id": 1, "rows": [{"sku": "a"}], "n": 1}')])
@@ -338,7 +358,10 @@ def test_an_interrupt_ends_with_a_partial_report(desk: Desk) -> None:
         await exchanged.reader.read()
 
     with raw_server_apart(script) as server:
-        command = [sys.executable, "-c", "from mesh_replayer.cli import main; main()", "trace", TRACE]
+        # Whoever runs the tests in the background has them ignore Ctrl-C.
+        code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        code += "from mesh_replayer.cli import main; main()"
+        command = [sys.executable, "-c", code, "trace", TRACE]
         environ = {key: value for key, value in (os.environ | desk.environ).items() if value is not None}
         environ.pop("COLUMNS")
         process.append(
