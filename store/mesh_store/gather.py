@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, and_, literal_column, select, true
 
 from mesh_core.links.parent import place
 from mesh_core.model import Direction, Exchange
@@ -17,7 +17,7 @@ from mesh_core.query.terms import ascii_lower
 from mesh_core.trace import Completeness, Hole, Trace, build_trace, split_reused
 from mesh_store import reading
 from mesh_store.conditions import same_request
-from mesh_store.tables import LASTED_LONG, LONG, exchange, recorder_gap, run, searchable
+from mesh_store.tables import EARLIEST, SHORT, exchange, recorder_gap, run, searchable
 
 MOST_OF_ONE_ID = 20_000
 """Exchanges with one trace id that are read: the newest."""
@@ -58,6 +58,8 @@ class _Gathered:
     asked_requests: set[str] = field(default_factory=set)
     asked_around: set[str] = field(default_factory=set)
     """Ids of the exchanges around which was looked."""
+    magnitudes: dict[str, list[int]] = field(default_factory=dict)
+    """By service, how long its exchanges last."""
 
     def all_around(self) -> None:
         """Read until nothing new is joined to the trace."""
@@ -111,12 +113,36 @@ class _Gathered:
             exchange.c.started_at <= last,
             exchange.c.ended_at >= first,
         )
-        # A short one started not long ago, the others are few and have an index: each is a range.
-        short = reading.newest(self.connection, here, exchange.c.started_at >= first - LONG, limit=limit)
-        long = reading.newest(
-            self.connection, here, LASTED_LONG, exchange.c.started_at < first - LONG, limit=limit
-        )
-        return short + long
+        # The longer they last, the further back they may have begun: each order of magnitude is a range.
+        found: list[Exchange] = []
+        for magnitude in self._magnitudes(service):
+            earliest = max(EARLIEST, first - SHORT * 10**magnitude)
+            long = exchange.c.lasted > literal_column("0") if magnitude else true()  # as their index says
+            found += reading.newest(
+                self.connection,
+                here,
+                long,
+                exchange.c.lasted == magnitude,
+                exchange.c.started_at >= earliest,
+                limit=limit,
+            )
+        return found
+
+    def _magnitudes(self, service: str) -> list[int]:
+        """How long the exchanges of a service last, one look at the index for each."""
+        if service not in self.magnitudes:
+            known = self.magnitudes[service] = [0]
+            while True:
+                longer = select(exchange.c.lasted).where(
+                    exchange.c.service == searchable(ascii_lower(service)),
+                    exchange.c.lasted > literal_column("0"),
+                    exchange.c.lasted > known[-1],
+                )
+                found = self.connection.execute(longer.order_by(exchange.c.lasted).limit(1)).scalar()
+                if found is None:
+                    break
+                known.append(found)
+        return self.magnitudes[service]
 
     def _take(self, found: Iterable[Exchange]) -> None:
         """Keep what was read, but for the trace's own exchanges of other times."""

@@ -49,7 +49,7 @@ def _counted(connection: Connection, where: ColumnElement[bool], limit: int) -> 
         .order_by(last.desc(), exchange.c.fingerprint)
         .limit(limit)
     )
-    tallies = {name: _Tally(*counted) for name, *counted in connection.execute(statement)}
+    tallies = {name: _Tally(count, first, last) for name, count, first, last in connection.execute(statement)}
     for name, tally in tallies.items():
         newest = (
             select(exchange.c.trace_id)

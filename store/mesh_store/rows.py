@@ -13,7 +13,7 @@ from mesh_core.model import Bodies, BodyRef, Exchange
 from mesh_core.query.terms import ascii_lower
 from mesh_store import document
 from mesh_store.tables import exchange as table
-from mesh_store.tables import searchable
+from mesh_store.tables import magnitude, searchable
 
 COLUMNS = tuple(column.name for column in table.columns)
 MOST_NAME = 255
@@ -80,6 +80,7 @@ def row(
         None if exchange.peer is None else searchable(exchange.peer),
         exchange.started_at,
         exchange.ended_at,
+        magnitude(exchange.duration),
         searchable(exchange.scheme),
         searchable(ascii_lower(exchange.method)),
         searchable(exchange.authority),

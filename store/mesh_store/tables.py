@@ -90,6 +90,7 @@ exchange = Table(
     Column("peer", TEXT),
     Column("started_at", NUMBER, nullable=False),
     Column("ended_at", NUMBER, nullable=False),
+    Column("lasted", NUMBER, nullable=False),  # how long, as `magnitude` has it
     Column("scheme", TEXT, nullable=False),
     Column("method", TEXT, nullable=False),  # in lower case
     Column("authority", TEXT, nullable=False),
@@ -132,9 +133,10 @@ failure_group = Table(
 
 FAILED = exchange.c.failed == literal_column("1")
 """Written out, so that the partial indexes of failures are used."""
-LONG = 10_000_000_000
-"""Nanoseconds; exchanges that take longer have an index of their own."""
-LASTED_LONG = exchange.c.ended_at - exchange.c.started_at >= literal_column(str(LONG))
+EARLIEST = -(2**63)
+"""What a column of 64 bits takes."""
+SHORT = 100_000_000
+"""Nanoseconds; most exchanges take less."""
 ROW_BYTES = 500
 """What a row of an exchange takes beside its document, with its indexes, about."""
 IMPORTS = b"\0" * 16
@@ -142,6 +144,14 @@ IMPORTS = b"\0" * 16
 
 _NO_NUL = "\uffff"
 """Stands for NUL, which Postgres takes in no text; a noncharacter, so no text of people has it."""
+
+
+def magnitude(duration: int) -> int:
+    """0 for less than `SHORT`, and one more for every ten times as long.
+
+    What was open at a moment is looked up by it: of magnitude m, it began at most `SHORT * 10**m` earlier.
+    """
+    return 0 if duration < SHORT else len(str(duration // SHORT))
 
 
 def searchable(text: str) -> str:

@@ -110,6 +110,7 @@ def _exchanges() -> None:
         sa.Column("peer", TEXT),
         sa.Column("started_at", NUMBER, nullable=False),
         sa.Column("ended_at", NUMBER, nullable=False),
+        sa.Column("lasted", NUMBER, nullable=False),
         sa.Column("scheme", TEXT, nullable=False),
         sa.Column("method", TEXT, nullable=False),
         sa.Column("authority", TEXT, nullable=False),
@@ -146,7 +147,7 @@ def _exchanges() -> None:
         "failure_by_time": (["started_at", "id"], "failed = 1"),
         "failure_by_service": (["service", "started_at", "id"], "failed = 1"),
         "failure_by_fingerprint": (["fingerprint", "started_at"], "fingerprint IS NOT NULL"),
-        "exchange_long": (["service", "started_at"], "ended_at - started_at >= 10000000000"),
+        "exchange_long": (["service", "lasted", "started_at", "id"], "lasted > 0"),
     }
     for name, (columns, only) in indexes.items():
         where = None if only is None else sa.text(only)
