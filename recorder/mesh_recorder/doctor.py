@@ -108,7 +108,7 @@ def examine(
             environ=environ,
             here=check_all(runtimes, probe, here) if here is not None else None,
             remarks=list(remarks_on(environ)),
-            to_set=_to_set(environ, outbound, trust),
+            to_set=variables_to_set(environ, outbound, trust),
         )
 
 
@@ -223,7 +223,8 @@ def _here_json(check: Check | None, environ: Mapping[str, str]) -> dict[str, Any
     return {"plain": check.plain, "tls": check.tls, "advice": advice_on(check, environ)}
 
 
-def _to_set(environ: Mapping[str, str], outbound: Listen, trust: TrustFiles) -> dict[str, str]:
+def variables_to_set(environ: Mapping[str, str], outbound: Listen, trust: TrustFiles) -> dict[str, str]:
+    """What to set by hand, besides what is set already; a port of 0 stands for the one of the ready line."""
     after = service_environment(environ, proxy=outbound, trust=trust)
     changed = {name: value for name, value in sorted(after.items()) if environ.get(name) != value}
     if outbound.port:

@@ -60,7 +60,7 @@ def calls_lines(
     """The result for people; `said` is how the command ended."""
     yield f"mesh-record doctor: {said}"
     if calls.none:
-        yield "  it made no call while it ran: let it do something that calls others, and look again"
+        yield "  no call of it was seen: if it made none, let it do something that calls others, and look again"
     for words, found in (
         ("seen, plain", calls.plain),
         ("seen, over TLS", calls.tls),
@@ -100,17 +100,25 @@ def advice(calls: Calls, runtimes: Sequence[Runtime], to_set: Mapping[str, str])
         yield from dict.fromkeys(_past_advice(runtimes))
     elif calls.past:
         yield "what is no HTTP is not recorded"
+    elif calls.none:
+        yield from dict.fromkeys(_blind(runtimes))
 
 
 def _past_advice(runtimes: Sequence[Runtime]) -> Iterator[str]:
-    known = [runtime for runtime in runtimes if runtime.kind in CLIENTS or runtime.kind == "Go"]
-    for runtime in known:
+    yield from _blind(runtimes)
+    yield f"a client that takes no proxy from the environment needs {PORTS}"
+
+
+def _blind(runtimes: Sequence[Runtime]) -> Iterator[str]:
+    """What to do for clients of these runtimes that no variable helps."""
+    for runtime in runtimes:
         if runtime.kind == "Go":
             yield means_of("Go", "net/http").otherwise
             continue
-        blind = [means_of(runtime.name, client) for client in CLIENTS[runtime.kind]]
-        yield from (means.otherwise for means in blind if not means.proxy)
-    yield f"a client that takes no proxy from the environment needs {PORTS}"
+        for client in CLIENTS.get(runtime.kind, ()):
+            means = means_of(runtime.name, client)
+            if not means.proxy:
+                yield means.otherwise if runtime.kind == "Node" else f"{client}: {means.otherwise}"
 
 
 def _trust_variables(runtimes: Sequence[Runtime]) -> list[str]:

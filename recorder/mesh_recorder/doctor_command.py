@@ -18,6 +18,7 @@ from mesh_core.model import Exchange
 from mesh_core.project import Project
 from mesh_recorder.authority import project_ca
 from mesh_recorder.command import Command
+from mesh_recorder.doctor import variables_to_set
 from mesh_recorder.doctor_calls import Calls, calls_json, calls_lines, judge
 from mesh_recorder.doctor_runtimes import Runtime, runtime_at
 from mesh_recorder.doctor_sockets import Connections
@@ -108,7 +109,7 @@ async def _watch(
         finally:
             await sidecar.stop()
     past = connections.stop()
-    to_set = {name: value for name, value in ready.items() if environ.get(name) != value}
+    to_set = variables_to_set(environ, outbound, trust)
     found = [_runtime(program) for program in sorted(connections.programs)]
     runtimes = [runtime for runtime in found if runtime is not None]
     return Watched(code=code, calls=judge(collected.exchanges, past), runtimes=runtimes, to_set=to_set)

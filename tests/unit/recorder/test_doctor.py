@@ -124,7 +124,11 @@ def test_calls_are_sorted_by_what_was_seen_of_them() -> None:
 def test_a_command_that_called_nobody_is_told_to_be_used() -> None:
     text = "\n".join(calls_lines(NOTHING, "./cart ended with exit code 0", [], {}))
 
-    assert text.startswith("mesh-record doctor: ./cart ended with exit code 0\n  it made no call")
+    assert text.startswith("mesh-record doctor: ./cart ended with exit code 0\n  no call of it was seen")
+
+
+def test_one_whose_runtime_knows_no_proxy_is_told_so_even_where_nothing_was_seen() -> None:
+    assert list(advice(NOTHING, [NODE_20], {})) == [means_of("Node 20.20.2", "fetch").otherwise]
 
 
 @pytest.mark.parametrize(
