@@ -107,6 +107,8 @@ class Book:
         self.tap = Http2(self.desk, link)
         self.tap.feed(head, by_client=True)
         link.responses.reading = link.requests.reading = Reading.TAPPED
+        early, link.responses.early = link.responses.early, b""
+        self.tapped(early, by_client=False)
         return head
 
     def tapped(self, data: bytes, *, by_client: bool) -> None:
@@ -150,7 +152,8 @@ class Book:
         """The upstream answers nothing more; a request whose answer is whole still goes on."""
         for captured in self.pending:
             if captured.error is None:
-                what = failures.UPSTREAM_CUT if captured.status else failures.UPSTREAM_CLOSED
+                closed = failures.STALE if self.link.responses.used else failures.UPSTREAM_CLOSED
+                what = failures.UPSTREAM_CUT if captured.status else closed
                 captured.error = failures.CLIENT_GONE if self.link.ended else f"{where} {what}"
             self.desk.hand_over(captured)
         self.pending.clear()
@@ -168,8 +171,10 @@ class Book:
         tunnel, self.tunnel = self.tunnel, None
         if tunnel is not None:
             if tunnel.websocket == 0:
+                by_client = self.cut is None and error == failures.CLIENT_GONE
                 tunnel.websocket = 1006
-                tunnel.error = self.cut or (None if error == failures.CLIENT_GONE else error)
+                tunnel.error = None if by_client else self.cut or error
+                tunnel.messages.append((by_client, time.monotonic_ns(), "close", b"1006"))
             self.desk.hand_over(tunnel)
         self.end_tap(error)
 

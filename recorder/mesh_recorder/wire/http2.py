@@ -52,6 +52,8 @@ class Http2:
         self.streams: dict[int, WireCaptured] = {}
         self._client = _Side(len(PREFACE))
         self._server = _Side(0)
+        self._refused = False
+        self._encoder = hpack.Encoder()
 
     def feed(self, data: bytes, *, by_client: bool) -> None:
         """Read a copy of what one side sent.
@@ -86,6 +88,22 @@ class Http2:
             if captured.error is None and not captured.answered:
                 captured.error = error or failures.CLIENT_GONE
             self.desk.hand_over(captured)
+
+    def refuse(self, error: str) -> bytes:
+        """Answers, in frames, to all requests that are open, as their upstream cannot be reached."""
+        frames = [] if self._refused else [_framed(_SETTINGS, 0, 0), _framed(_SETTINGS, _ACK, 0)]
+        self._refused = True
+        for stream, captured in list(self.streams.items()):
+            del self.streams[stream]
+            captured.error, captured.reply = error, failures.reply_to(error, client_at_fault=False)
+            fields = [(b":status", b"%d" % captured.reply.status)]
+            fields += [
+                (name.lower(), value) for name, value in captured.reply.headers if name != b"Connection"
+            ]
+            frames.append(_framed(_HEADERS, _END_HEADERS, stream, self._encoder.encode(fields)))
+            frames.append(_framed(_DATA, _END_STREAM, stream, captured.reply.body))
+            self.desk.hand_over(captured)
+        return b"".join(frames)
 
     def _frame(self, side: _Side, kind: int, flags: int, stream: int, payload: bytes) -> None:
         if side.block is not None and (kind != _CONTINUATION or stream != side.block_stream):
@@ -227,3 +245,7 @@ def _unpadded(payload: bytes, flags: int) -> bytes:
     if not payload or payload[0] >= len(payload):
         raise Unreadable("a frame is padded beyond its end")
     return payload[1 : len(payload) - payload[0]]
+
+
+def _framed(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload

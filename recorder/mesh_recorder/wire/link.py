@@ -12,7 +12,8 @@ from mesh_recorder.settings import Endpoint
 from mesh_recorder.wire.book import Book, name_of
 from mesh_recorder.wire.captured import WireCaptured
 from mesh_recorder.wire.desk import Desk
-from mesh_recorder.wire.proxy import ProxyRequests
+from mesh_recorder.wire.http2 import Http2
+from mesh_recorder.wire.proxy import ProxyRequests, Refusing
 from mesh_recorder.wire.reading import Reading
 from mesh_recorder.wire.replies import ESTABLISHED, rendered
 from mesh_recorder.wire.requests import Requests
@@ -247,6 +248,9 @@ class Link(asyncio.Protocol):
     def refuse(self, error: str, *, client_at_fault: bool = False) -> None:
         """Answer in the upstream's place, and close."""
         book = self.book
+        if isinstance(book.tap, Http2):
+            self._refuse_http2(book.tap, error)
+            return
         tunnel = book.tunnel
         if tunnel is not None and self._greeting:
             book.tunnel, self._greeting, tunnel.opaque = None, b"", False
@@ -262,6 +266,13 @@ class Link(asyncio.Protocol):
             self._linger()
         else:
             self.client.close()
+
+    def _refuse_http2(self, tap: Http2, error: str) -> None:
+        """Answer each request that comes within a moment, in the client's own protocol."""
+        self._backlog.clear()
+        self.requests = Refusing(self, tap, error)
+        self.client.write(tap.refuse(error))
+        self._timer = asyncio.get_running_loop().call_later(LINGER, self.client.close)
 
     def refuse_in_turn(self, error: str) -> None:
         """Refuse the last request, once those before it are answered."""

@@ -1,11 +1,17 @@
 """What a client sends to the forward proxy: each request names where it goes."""
 
+from typing import TYPE_CHECKING
+
 from mesh_core.config import split_address
 from mesh_recorder import failures
 from mesh_recorder.settings import Endpoint
 from mesh_recorder.wire.head import Doubt
+from mesh_recorder.wire.http2 import Http2
 from mesh_recorder.wire.reading import Reading
 from mesh_recorder.wire.requests import Requests
+
+if TYPE_CHECKING:
+    from mesh_recorder.wire.link import Link
 
 _OWN_FIELDS = (b"proxy-connection:", b"proxy-authorization:")
 """Meant for the forward proxy itself."""
@@ -109,6 +115,21 @@ class InTunnel(Requests):
     def _refuse(self, head: bytes, reason: str) -> None:
         if self.book.tunnel is None:
             super()._refuse(head, reason)
+
+
+class Refusing(Requests):
+    """Reads HTTP/2 requests whose upstream cannot be reached; they are answered here, and nothing goes on."""
+
+    def __init__(self, link: "Link", tap: Http2, error: str) -> None:
+        super().__init__(link)
+        self._tap = tap
+        self._error = error
+
+    def take(self, data: bytes) -> bytes:
+        """Answer what came; nothing goes on."""
+        self.book.tapped(data, by_client=True)
+        self.link.client.write(self._tap.refuse(self._error))
+        return b""
 
 
 def _destination(method: bytes, form: bytes) -> tuple[Endpoint, bytes, bytes]:

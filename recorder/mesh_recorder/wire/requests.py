@@ -128,6 +128,8 @@ class Requests:
             return self.book.http2(head)
         read = read_request(head)
         link, desk = self.link, self.desk
+        if link.responses.early:
+            raise Doubt("the upstream spoke before it was asked")
         captured = desk.begin(link.name, self._held_at)
         self._checked = self._held_at = 0
         captured.request_bytes = head

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from mesh_recorder.wire.link import Link
 
 MOST_INFORMATIONAL = 100
+MOST_EARLY = 64 * 1024
+"""Bytes that are kept of what an upstream says before it is asked."""
 
 
 class Responses:
@@ -27,6 +29,10 @@ class Responses:
         self.reading = Reading.HEAD
         self.until_close = False
         """Whether the response that comes ends with the connection."""
+        self.used = False
+        """Whether this upstream has answered anything on this connection."""
+        self.early = b""
+        """What it said before the client did: the client's first bytes tell in which protocol."""
         self._part = b""
         self._left = 0
         self._chunks: Chunks | None = None
@@ -68,7 +74,10 @@ class Responses:
         """Read one head; where its body begins, or ends where that is here too."""
         pending = self.book.pending
         if not pending:
-            raise Doubt("the upstream answered without being asked")
+            if self.used or len(self.early) > MOST_EARLY:
+                raise Doubt("the upstream answered without being asked")
+            self.early += data[at:]
+            return len(data)
         captured = pending[0]
         if not captured.first_byte:
             captured.first_byte = time.monotonic_ns()
@@ -150,6 +159,7 @@ class Responses:
         """The response is whole."""
         self.reading = Reading.HEAD
         self.until_close = False
+        self.used = True
         self.book.answered(captured)
 
     def closed(self, captured: WireCaptured) -> None:

@@ -68,6 +68,7 @@ class WebSocket:
         self.captured = captured
         captured.websocket = 0
         self._limit = limit
+        self._kept = 0
         fields = fields_of(captured.response_bytes)
         named = b",".join(
             value.lower() for name, value in fields if name.lower() == b"sec-websocket-extensions"
@@ -162,7 +163,8 @@ class WebSocket:
 
     def _note(self, by_client: bool, kind: str, payload: bytes) -> None:
         captured = self.captured
-        if len(captured.messages) < MOST_MESSAGES and captured.held + len(payload) <= self._limit + 65536:
+        if len(captured.messages) < MOST_MESSAGES and self._kept + len(payload) <= self._limit:
+            self._kept += len(payload)
             captured.held += 200 + len(payload)
             captured.messages.append((by_client, time.monotonic_ns(), kind, payload))
 

@@ -123,7 +123,7 @@ def test_an_upstream_that_drops_a_websocket(loop: Loop) -> None:
     seen = talking(loop, frame(1, b"a", mask=True), frame(1, b"b"))
 
     assert seen.exchange.outcome is Outcome.UPSTREAM_RESET
-    assert [payload for _, _, payload in said(seen)] == [b"a", b"b"]
+    assert [payload for _, _, payload in said(seen)] == [b"a", b"b", b"1006"]
 
 
 def test_a_client_that_drops_a_websocket(loop: Loop) -> None:
@@ -142,7 +142,7 @@ def test_a_client_that_drops_a_websocket(loop: Loop) -> None:
     seen = twice(loop, serve, call)
 
     assert seen.exchange.outcome is Outcome.OK
-    assert said(seen) == [(Sender.SERVER, "text", b"hello")]
+    assert said(seen) == [(Sender.SERVER, "text", b"hello"), (Sender.CLIENT, "close", b"1006")]
 
 
 def test_a_bad_frame(loop: Loop) -> None:
@@ -157,7 +157,7 @@ def test_a_bad_frame(loop: Loop) -> None:
 
 def test_a_message_beyond_the_limit_passes(loop: Loop) -> None:
     seen = talking(
-        loop, frame(2, b"x" * 3_000_000, mask=True) + frame(1, b"after", mask=True), frame(8, b"\x03\xe8")
+        loop, frame(2, b"x" * 1_500_000, mask=True) + frame(1, b"after", mask=True), frame(8, b"\x03\xe8")
     )
 
     assert said(seen) == [(Sender.CLIENT, "text", b"after"), (Sender.SERVER, "close", b"1000")]
