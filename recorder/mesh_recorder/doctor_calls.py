@@ -60,7 +60,7 @@ def calls_lines(
     """The result for people; `said` is how the command ended."""
     yield f"mesh-record doctor: {said}"
     if calls.none:
-        yield "  no call of it was seen: if it made none, let it do something that calls others, and look again"
+        yield "  no call of it was seen: if it made none, let it do what calls others, and look again"
     for words, found in (
         ("seen, plain", calls.plain),
         ("seen, over TLS", calls.tls),
