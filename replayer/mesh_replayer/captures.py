@@ -30,17 +30,19 @@ def read_capture(path: Path) -> list[tuple[Exchange, Bodies]]:
     except OSError as cause:
         raise CaptureInvalid(f"{path} cannot be read: {cause.strerror}", hint="check the path") from cause
     try:
-        if content.startswith(_GZIP):
-            content = zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(content, MOST_BYTES + 1)
-        elif content.startswith(_ZSTD):
-            content = (
-                zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW)
-                .stream_reader(content)
-                .read(MOST_BYTES + 1)
-            )
+        content = unpacked(content, MOST_BYTES + 1)
     except (zlib.error, zstandard.ZstdError) as cause:
         raise CaptureInvalid(f"{path} is damaged: {cause}", hint="copy or export it again") from cause
     return load_har(content, where=str(path))
+
+
+def unpacked(content: bytes, most: int) -> bytes:
+    """The first `most` bytes out of gzip or zstd; what is neither stays as it is."""
+    if content.startswith(_GZIP):
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(content, most)
+    if content.startswith(_ZSTD):
+        return zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW).stream_reader(content).read(most)
+    return content
 
 
 def write_capture(path: Path, recorded: Iterable[tuple[Exchange, Bodies]]) -> None:

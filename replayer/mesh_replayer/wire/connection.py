@@ -32,7 +32,8 @@ class Connection(asyncio.Protocol):
         self._changed = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
-        self._unread = 0
+        self.unread = 0
+        """Bytes of the body that wait for their reader."""
         self._problem: Exception | None = None
         self._closed = False
 
@@ -52,8 +53,8 @@ class Connection(asyncio.Protocol):
             self._reader.feed(data)
         except ResponseMalformed as cause:
             self._fail(httpx.RemoteProtocolError(f"the answer is not HTTP: {cause}"))
-        self._unread += sum(len(piece) for piece in list(self._reader.pieces)[before:])
-        if self._unread > _MOST_UNREAD and self._transport is not None:
+        self.unread += sum(len(piece) for piece in list(self._reader.pieces)[before:])
+        if self.unread > _MOST_UNREAD and self._transport is not None:
             self._transport.pause_reading()
         self._changed.set()
 
@@ -84,7 +85,7 @@ class Connection(asyncio.Protocol):
     def begin(self, *, to_head: bool) -> ResponseReader:
         """Expect the response to a request that is about to be sent."""
         self._reader = ResponseReader(to_head=to_head)
-        self._unread = 0
+        self.unread = 0
         return self._reader
 
     async def send(self, data: bytes) -> None:
@@ -108,7 +109,7 @@ class Connection(asyncio.Protocol):
         while True:
             while reader.pieces:
                 piece = reader.pieces.popleft()
-                self._unread -= len(piece)
+                self.unread -= len(piece)
                 yield piece
             if reader.complete:
                 break

@@ -41,7 +41,7 @@ class WireTransport(httpx.AsyncBaseTransport):
             server_name: whose certificate it must be.
         """
         self._addresses, self._context, self._server_name = addresses, context, server_name
-        self._connection: Connection | None = None
+        self.connection: Connection | None = None
         self.opened = 0
         """Connections that were made."""
 
@@ -71,22 +71,22 @@ class WireTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close the connection."""
-        if self._connection is not None:
-            self._connection.abort()
-            self._connection = None
+        if self.connection is not None:
+            self.connection.abort()
+            self.connection = None
 
     async def _connected(self, limit: float | None) -> Connection:
-        if self._connection is not None:
+        if self.connection is not None:
             await asyncio.sleep(0)  # let a close that has arrived be seen
-            if self._connection.usable:
-                return self._connection
-            self._connection.abort()
+            if self.connection.usable:
+                return self.connection
+            self.connection.abort()
         try:
             async with asyncio.timeout(limit):
                 connection = await connect(self._addresses, self._context, self._server_name)
         except TimeoutError as cause:
             raise httpx.ConnectTimeout(f"no connection within {limit:g} s") from cause
-        self._connection = connection
+        self.connection = connection
         self.opened += 1
         return connection
 
@@ -144,12 +144,12 @@ def _response(connection: Connection, reader: ResponseReader, request_end: int) 
 
 class _Body(httpx.AsyncByteStream):
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for piece in self._connection.body():
+        async for piece in self.connection.body():
             yield piece
 
     async def aclose(self) -> None:
-        if not self._connection.usable:
-            self._connection.abort()
+        if not self.connection.usable:
+            self.connection.abort()

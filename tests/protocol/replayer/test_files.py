@@ -2,12 +2,14 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import zstandard
 
 from mesh_core.model import Message, Sender
+from mesh_replayer.captures import unpacked
 from mesh_store.store import open_store
 from support.replays import TRACE, Desk, recorded
 
@@ -108,6 +110,14 @@ def test_what_is_no_har_is_one_line(desk: Desk, content: bytes) -> None:
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.stderr
     assert result.stderr.startswith(f"mesh-replay: {file}")
     assert not (desk.folder / "mesh.db").exists()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress, bytes])
+def test_no_more_is_unpacked_than_was_asked_for(pack: Callable[[bytes], bytes]) -> None:
+    """Case P20."""
+    packed = pack(b" " * 1_000_000)
+
+    assert len(unpacked(packed, 1_000)) == (1_000 if len(packed) < 1_000_000 else 1_000_000)
 
 
 def test_a_bomb_is_read_within_bounds(desk: Desk) -> None:

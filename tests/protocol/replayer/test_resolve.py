@@ -1,6 +1,7 @@
 """A target's name is resolved once, and what it leads to is checked."""
 
 import asyncio
+import hashlib
 import socket
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from mesh_core.errors import ConfigInvalid, TargetNotAllowed
 from mesh_core.outcome import Outcome
 from mesh_replayer.plan import Step
+from mesh_replayer.reply import Received
 from mesh_replayer.resolve import Route, resolve
 from mesh_replayer.send import Sender
 from mesh_replayer.target import parse_target
@@ -71,6 +73,29 @@ def test_a_name_is_resolved_once_however_many_requests_there_are() -> None:
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         assert runner.run(run()) == [204, 204, 204]
     assert loop.asked == 1
+
+
+def test_a_body_is_counted_and_hashed_whole() -> None:
+    body = bytes(range(256)) * 2_000
+
+    async def answer(exchanged: Exchanged) -> None:
+        await exchanged.end(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+
+    async def run() -> Received:
+        async with raw_server(answer) as server:
+            target = parse_target(f"localhost:{server.port}")
+            sender = Sender({target.text: await resolve(target)}, 10)
+            received = await sender.send(Step(exchange=recorded()[0], target=target), GET)
+            await sender.aclose()
+            return received
+
+    received = asyncio.run(run())
+    assert received.body == body
+    assert (received.body_size, received.body_hash) == (len(body), hashlib.sha256(body).hexdigest())
+    assert received.connect_time is not None
+    assert (
+        received.started_at <= (received.request_end or 0) <= (received.first_byte or 0) <= received.ended_at
+    )
 
 
 def test_a_name_that_leads_nowhere_is_an_outcome() -> None:

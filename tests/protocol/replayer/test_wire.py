@@ -310,6 +310,30 @@ def test_large_bodies_go_both_ways_under_backpressure() -> None:
     assert echoed.count(piece) == 200
 
 
+def test_a_slow_reader_holds_the_sender_back() -> None:
+    body = bytes(1024) * 20_000
+
+    async def script(exchanged: Exchanged) -> None:
+        await exchanged.end(b"HTTP/1.1 200 OK\r\n\r\n" + body)
+
+    async def use(transport: WireTransport, _: RawServer) -> tuple[int, int]:
+        response = await transport.handle_async_request(a_request())
+        connection = transport.connection
+        assert connection is not None
+        got = most = 0
+        async for piece in response.stream:  # type: ignore[union-attr]  # an async transport's is async
+            got += len(piece)
+            for _ in range(8):
+                await asyncio.sleep(0)
+                most = max(most, connection.unread)
+        return got, most
+
+    got, most = against(script, use)
+
+    assert got == len(body)
+    assert most < 2 * 1024 * 1024
+
+
 def test_nobody_there_is_a_connect_error_in_words() -> None:
     async def run() -> None:
         async with raw_server(answering(OK)) as server:
