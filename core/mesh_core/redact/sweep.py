@@ -9,7 +9,7 @@ from mesh_core.redact.tokens import Tokens, token_class
 
 DEEPEST = 4
 """Encodings within encodings that are looked into; what lies deeper is hidden whole."""
-MOST_INFLATED = 8 * 1024 * 1024
+MOST_INFLATED = 4 * 1024 * 1024
 """Bytes that one exchange's compressed contents may become, all together."""
 
 type Document = Callable[["Sweep", bytes, int], bytes | None]

@@ -17,7 +17,7 @@ _EMAIL = re.compile(rb"mr1_email(?:_[a-z2-7]{20})?@example\.com")
 _PEM = re.compile(
     rb"-----BEGIN [A-Z ]{0,40}-----\s*mr1_pem(?:_[a-z2-7]{20})?\s*(?:-----END [A-Z ]{0,40}-----\s*)?"
 )
-_JWT = re.compile(rb"[A-Za-z0-9_-]{1,8192}(?:\.[A-Za-z0-9_-]{0,8192}){0,3}\.mr1_jwt(?:_[a-z2-7]{20})?")
+_JWT = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*){0,3}\.mr1_jwt(?:_[a-z2-7]{20})?")
 _IBAN = re.compile(rb"[A-Z]{2}[0-9]{2}[X9]{4}[0-9A-Z]{4,26}")
 _CARD = re.compile(rb"(?:4|5[1-5]|22|3[47]|65|62|3530|36|300|38|6759|[0-9])999999[0-9]{1,12}")
 _PHONE = re.compile(rb"\+?[0-9]{2}0000[0-9]{1,9}")
