@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import settings
 
-from support.stores import postgres_server, postgres_template, store, store_url
+from support.stores import postgres_server, postgres_template, sqlite_template, store, store_url
 
-__all__ = ["long_run", "postgres_server", "postgres_template", "store", "store_url"]
+__all__ = ["long_run", "postgres_server", "postgres_template", "sqlite_template", "store", "store_url"]
 
 
 settings.register_profile("ours", deadline=None)  # a busy machine is slow, and no property is about speed

@@ -1,5 +1,6 @@
 """The store that a test gets: each such test runs on SQLite and on Postgres."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,10 +28,19 @@ def postgres_template(postgres_server: str) -> Iterator[str]:
         yield url.partition("?")[0].rpartition("/")[2]
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file that has our tables."""
+    path = tmp_path_factory.mktemp("template") / "mesh.db"
+    open_store(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty store of either kind."""
     if request.param == "sqlite":
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "mesh.db")
         yield f"sqlite:///{tmp_path}/mesh.db"
         return
     server = request.getfixturevalue("postgres_server")

@@ -192,7 +192,7 @@ def test_a_shipper_killed_anywhere_loses_and_doubles_nothing(
         segment = a_segment(captured(*numbers[at - 1 : at + 199], body=b"%d" % at), first=at)
         (folder / f"{at:05d}.seg").write_bytes(segment)
     acknowledged = 0
-    for kill in range(60 if long_run else 8):
+    for kill in range(60 if long_run else 4):
         command = [sys.executable, "-c", SHIP, store_url, str(folder)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as shipper:
             assert shipper.stdout is not None
@@ -201,7 +201,7 @@ def test_a_shipper_killed_anywhere_loses_and_doubles_nothing(
                 acknowledged = max(acknowledged, int(shipper.stdout.readline()[:5]) + 199)
             # Some time into the next segment, a different one each round.
             try:
-                shipper.wait(0.003 * (kill % 7))
+                shipper.wait(0.005 * (kill % 7))
             except subprocess.TimeoutExpired:
                 shipper.kill()
         with open_store(store_url, busy_seconds=60) as store:
