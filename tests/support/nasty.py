@@ -71,28 +71,13 @@ def _one(chance: random.Random, number: int) -> tuple[Exchange, Bodies]:
 
 
 def nodes(known: list[Exchange]) -> st.SearchStrategy[Node]:
-    """Searches, some of which find something of what is `known`."""
-    ids = [value for e in known for value in (e.id, e.trace_id)]
-    parts = [*ids[:20], *(value[:5] + "*" for value in ids[:20]), *(value[10:14] for value in ids[:20])]
-    word = st.text(st.sampled_from([c for c in NAMES if c != "\0"]), max_size=4)
-    fixed = [*METHODS, *Outcome, *Direction, *Lane, "http", "*", "", "sku", "x"]
-    values = st.lists(
-        st.one_of(word, st.sampled_from([str(v) for v in fixed + parts])), min_size=1, max_size=3
-    )
-    texts = [f for f in Field if f not in _NUMERIC]
+    """Searches made of what some of the `known` have, and of what is nearly that."""
     failing = st.just(Text(Field.OUTCOME, Op.EQUALS, tuple(o.value for o in FAILURES)))
-    text = st.builds(
-        Text,
-        st.sampled_from(texts),
-        st.sampled_from(Op),
-        values.map(tuple),
-        st.sampled_from(["x-a", "x-b", "x-c"]),
-    )
     times = [e.started_at for e in known[:10]]
     bound = st.one_of(st.none(), st.sampled_from(NUMBERS + times))
     number = st.builds(Number, st.sampled_from(sorted(_NUMERIC)), bound, bound)
     return st.recursive(
-        st.one_of(text, number, failing),
+        st.one_of(_texts(known), _texts(known), number, failing),
         lambda inner: st.one_of(
             st.lists(inner, min_size=1, max_size=3).map(lambda found: And(tuple(found))),
             st.lists(inner, min_size=1, max_size=3).map(lambda found: Or(tuple(found))),
@@ -102,4 +87,41 @@ def nodes(known: list[Exchange]) -> st.SearchStrategy[Node]:
     )
 
 
+def _texts(known: list[Exchange]) -> st.SearchStrategy[Text]:
+    @st.composite
+    def text(draw: st.DrawFn) -> Text:
+        field = draw(st.sampled_from([f for f in Field if f not in _NUMERIC]))
+        of = [known[draw(st.integers(0, len(known) - 1))] for _ in range(draw(st.integers(1, 3)))]
+        values = tuple(_near(draw, field, each) for each in of)
+        return Text(field, draw(st.sampled_from(Op)), values, draw(st.sampled_from(["x-a", "x-b", "x-c"])))
+
+    return text()
+
+
+def _near(draw: st.DrawFn, field: Field, one: Exchange) -> str:
+    """The text of a field, or a part of it, or with a character that databases may take for another."""
+    text = _text_of(field, one)
+    change = draw(st.sampled_from(["", "part", "instead", "instead", "between", "case"]))
+    at = draw(st.integers(0, len(text)))
+    if change == "part":
+        text = text[at : at + draw(st.integers(0, 3))]
+    elif change == "instead":
+        text = text[:at] + draw(_CHARACTERS) + text[at + 1 :]
+    elif change == "between":
+        text = text[:at] + draw(_CHARACTERS) + text[at:]
+    elif change == "case":
+        text = text.swapcase()
+    return text.replace("\0", "\uffff")
+
+
+def _text_of(field: Field, one: Exchange) -> str:
+    if field is Field.HEADER:
+        return one.request_headers[0][1].decode("latin-1")
+    if field is Field.BODY:
+        return "sku"
+    name = {Field.TRACE: "trace_id", Field.EXCHANGE: "id"}.get(field, field.value)
+    return getattr(one, name) or ""
+
+
+_CHARACTERS = st.sampled_from(["*", "*", "?", "_", "%", "[", "[a]", "\\", "^", "a", "A", ""])
 _NUMERIC = {Field.STATUS, Field.GRPC_STATUS, Field.STARTED, Field.DURATION, Field.SIZE}
