@@ -5,6 +5,7 @@ Order: command line, then `MESH_…` in the environment, then `mesh.toml`, then 
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,16 @@ def data_dir(environ: Mapping[str, str]) -> Path:
     """The user's data folder; XDG Base Directory Specification."""
     base = environ.get("XDG_DATA_HOME")
     return (Path(base) if base else _home(environ) / ".local" / "share") / "mesh-replay"
+
+
+def file_name(text: str) -> str:
+    """`text` as the name of one file or folder: nothing in it can leave the folder it is put in."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", text).lstrip(".") or "_"
+
+
+def project_dir(state: Path, project: str) -> Path:
+    """The project's part of the state folder: CA, redaction key, spools, remembered ports."""
+    return state / "projects" / file_name(project)
 
 
 def trust_file(state: Path) -> Path:
