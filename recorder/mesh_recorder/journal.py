@@ -81,7 +81,7 @@ class Journal:
 
     def room_for(self, exchange: Exchange, bodies: Bodies) -> tuple[Exchange, Bodies] | None:
         """What there is room for of an exchange; None, and counted, where there is none."""
-        what = shed(failed=exchange.failed, used=self._used(), cap=self._cap)
+        what = shed(failed=exchange.failed, used=self.used, cap=self._cap)
         if what is Shed.ALL:
             self.drop("spool_full", 1, exchange.started_at, exchange.ended_at)
             return None
@@ -176,7 +176,9 @@ class Journal:
         else:
             self._kept_back += sealed.size
 
-    def _used(self) -> int:
+    @property
+    def used(self) -> int:
+        """Bytes that the spool takes."""
         waiting = self._shipper.spool_bytes if self._shipper else self._kept_back
         return waiting + (self._spool.size if self._spool else 0)
 

@@ -141,6 +141,16 @@ class Pipeline[Captured: Held]:
         return self._journal.folder
 
     @property
+    def queue_bytes(self) -> int:
+        """What waits for the writer."""
+        return self._taken - self._released
+
+    @property
+    def spool_bytes(self) -> int:
+        """What the spool takes."""
+        return self._journal.used
+
+    @property
     def store_away(self) -> str | None:
         """Why the store takes nothing at the moment; None while it does."""
         return self._shipper.away if self._shipper else None

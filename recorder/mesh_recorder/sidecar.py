@@ -4,25 +4,27 @@ import asyncio
 import contextlib
 import importlib.metadata
 import logging
+import math
 import resource
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mesh_core.config import RedactMode
 from mesh_core.frames import Run
-from mesh_core.model import Direction
+from mesh_core.model import Bodies, Direction, Exchange
 from mesh_core.redact import Redactor
 from mesh_recorder.addons.roles import Role
 from mesh_recorder.capture import Captured, Place, finish
 from mesh_recorder.counters import Counters
 from mesh_recorder.keys import key_id
-from mesh_recorder.lane.listeners import bind, bound_to
+from mesh_recorder.listening import INBOUND, OUTBOUND, Listening, Sockets, bind_all, listening, part_of
 from mesh_recorder.pipeline import Pipeline
-from mesh_recorder.settings import Listen, SidecarSettings, UpstreamPort
+from mesh_recorder.report import Report
+from mesh_recorder.settings import SidecarSettings
 from mesh_recorder.ship import Sink
+from mesh_recorder.tally import Tally
 
 if TYPE_CHECKING:
     from mesh_recorder.lane.lane import MitmLane
@@ -30,13 +32,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listening:
-    """Where a sidecar listens, with the real ports."""
-
-    inbound: Listen | None = None
-    outbound: Listen | None = None
-    upstreams: tuple[UpstreamPort, ...] = ()
+BYPASS = "bypass"
+"""The reason for what is not recorded while somebody wants a plain relay."""
 
 
 class Sidecar:
@@ -63,7 +60,7 @@ class Sidecar:
             key_id=key_id(key) if key else None,
         )
         self._pipeline: Pipeline[Captured] = Pipeline(
-            finish=finish,
+            finish=self._finish,
             redact=redactor.apply,
             run=run,
             spool_dir=settings.spool_dir,
@@ -72,9 +69,15 @@ class Sidecar:
         )
         self._lane: MitmLane | None = None
         self._started = False
+        self._tally = Tally()
+        self._records_from: float = 0
+        """Monotonic nanoseconds; what began before is not recorded."""
 
-    async def start(self) -> Listening:
+    async def start(self, sockets: Sockets | None = None) -> Listening:
         """Bind all listeners, then let traffic flow.
+
+        Args:
+            sockets: bound by whoever watches over several workers; the sidecar binds its own where None.
 
         Raises:
             ListenFailed: an address is taken or not ours; nothing is bound then.
@@ -83,24 +86,20 @@ class Sidecar:
         from mesh_recorder.lane.lane import Gate, MitmLane  # heavy: mitmproxy
 
         _raise_limit()
-        with contextlib.ExitStack() as bound:
-            gates: list[Gate] = []
-
-            def gate(listen: Listen, what: str, role: Role) -> Listen:
-                sock = bind(listen, what)
-                bound.callback(sock.close)
-                gates.append(Gate(sock, role))
-                return bound_to(sock)
-
-            listening = self._bind(gate)
-            self._lane = MitmLane(
-                gates, self._settings, {"offer": self._pipeline.offer, "lost": self._pipeline.lost}
-            )
+        bound = bind_all(self._settings) if sockets is None else sockets
+        with contextlib.ExitStack() as failing:
+            for each in bound.values():
+                failing.callback(each.close)
+            roles = self._roles()
+            gates = [Gate(each, roles[part]) for part, each in bound.items()]
+            options = {"offer": self._offer, "lost": self._pipeline.lost}
+            where = listening(self._settings, bound)
+            self._lane = MitmLane(gates, self._settings, options)
             await self._lane.start()
-            bound.pop_all()
+            failing.pop_all()
         self._started = True
         self._pipeline.start()
-        return listening
+        return where
 
     async def stop(self) -> Counters:
         """Accept nothing more, answer what is in flight, ship; the final account."""
@@ -133,32 +132,72 @@ class Sidecar:
         """Why the store takes nothing at the moment; None while it does."""
         return self._pipeline.store_away
 
-    def _bind(self, gate: Callable[[Listen, str, Role], Listen]) -> Listening:
+    @property
+    def bypassed(self) -> bool:
+        """Whether nothing is recorded, because somebody said so."""
+        return self._records_from == math.inf
+
+    async def bypass(self, on: bool) -> None:
+        """Stop recording and be a plain relay, or record again what begins from now on."""
+        if on != self.bypassed:
+            self._records_from = math.inf if on else time.monotonic_ns()
+            if self._lane is not None:
+                self._lane.recorder.bypass(on)
+            logger.warning("recording is %s", "off: a plain relay" if on else "on again")
+
+    async def report(self) -> Report:
+        """All that can be said at this moment."""
+        return Report(
+            counters=self.counters,
+            tally=self._tally.copy(),
+            requests=self.requests_seen,
+            calls=self.calls_seen,
+            in_flight=self._lane.recorder.clients.busy if self._lane else 0,
+            crashes=self.crashes,
+            queue_bytes=self._pipeline.queue_bytes,
+            spool_bytes=self._pipeline.spool_bytes,
+            store_away=self.store_away,
+            bypassed=self.bypassed,
+        )
+
+    def lost(self, reason: str, count: int) -> None:
+        """Count requests that a recorder before this one took with it, and tell the store."""
+        self._pipeline.lost(reason, count)
+
+    def _offer(self, captured: Captured) -> None:
+        if captured.began < self._records_from:
+            self._pipeline.lost(BYPASS)
+        else:
+            self._pipeline.offer(captured)
+
+    def _finish(self, captured: Captured) -> tuple[Exchange, Bodies]:
+        """Called in the writer's thread."""
+        exchange, bodies = finish(captured)
+        self._tally.add(exchange)
+        return exchange, bodies
+
+    def _roles(self) -> dict[str, Role]:
+        """What each of the sockets stands for."""
         settings = self._settings
-        inbound = outbound = None
-        if settings.inbound is not None and settings.app is not None:
-            place = self._place(Direction.INBOUND)
-            role = Role(
-                place=place,
+        outbound = self._place(Direction.OUTBOUND)
+        roles = {
+            INBOUND: Role(
+                place=self._place(Direction.INBOUND),
                 target=settings.app,
                 strangers=settings.edge,
                 cert=settings.cert,
                 key=settings.key,
-            )
-            inbound = gate(settings.inbound, "the inbound listener", role)
-        if settings.outbound is not None:
-            role = Role(
-                place=self._place(Direction.OUTBOUND),
+            ),
+            OUTBOUND: Role(
+                place=outbound,
                 intercept=frozenset(host.lower() for host in settings.intercept),
                 intercept_all=settings.intercept_all,
-            )
-            outbound = gate(settings.outbound, "the outbound listener", role)
-        upstreams: list[UpstreamPort] = []
+            ),
+        }
         for upstream in settings.upstreams:
-            role = Role(place=self._place(Direction.OUTBOUND, upstream.name), target=upstream.target)
-            real = gate(upstream.listen, f"the port for {upstream.name}", role)
-            upstreams.append(replace(upstream, listen=real))
-        return Listening(inbound=inbound, outbound=outbound, upstreams=tuple(upstreams))
+            place = self._place(Direction.OUTBOUND, upstream.name)
+            roles[part_of(upstream)] = Role(place=place, target=upstream.target)
+        return roles
 
     def _place(self, direction: Direction, upstream: str | None = None) -> Place:
         settings = self._settings

@@ -68,13 +68,17 @@ class Recording:
         self.draining = False
         self._offer = offer
         self._lost = lost
-        self._mode = trace_headers
-        self._max_body = max_body
+        self._choices = (trace_headers, max_body)
+        self._mode, self._max_body = self._choices
         self._room = Room(room)
         self._mended = mended
         self._random = b""
         self._random_at = _RANDOM_POOL
         self._complained = False
+
+    def bypass(self, on: bool) -> None:
+        """Change no header and keep no body any more, or again as told at first."""
+        self._mode, self._max_body = (TraceHeaders.NEVER, 0) if on else self._choices
 
     # Connections
 

@@ -23,7 +23,8 @@ from mesh_recorder.addons.roles import Role
 from mesh_recorder.capture import now
 from mesh_recorder.compat.savings import FrozenOptions
 from mesh_recorder.compat.stream import OVERDUE
-from mesh_recorder.lane.listeners import bound_to, serve, spec_of
+from mesh_recorder.lane.accepting import Acceptor
+from mesh_recorder.lane.listeners import bound_to, spec_of
 from mesh_recorder.lane.relay import Relay
 from mesh_recorder.lane.terms import Terms, hooks_of
 
@@ -78,7 +79,7 @@ class MitmLane:
         self._gates = gates
         self._settings = settings
         self._roles: dict[str, Role] = {}
-        self._servers: list[asyncio.Server] = []
+        self._doors: list[Acceptor] = []
         self._ticker: asyncio.Task[None] | None = None
         self.mended = compat.mend()
         compat.spare()
@@ -118,17 +119,18 @@ class MitmLane:
             response_timeout=self._settings.response_timeout,
         )
         for gate in self._gates:
-            await self._open(gate, terms)
+            self._open(gate, terms)
         if self._settings.response_timeout is not None:
             self._ticker = loop.create_task(self._watch(self._settings.response_timeout))
 
-    async def _open(self, gate: Gate, terms: Terms) -> None:
+    def _open(self, gate: Gate, terms: Terms) -> None:
         own = bound_to(gate.bound)
         target = str(gate.role.target) if gate.role.target is not None else None
         mode = mode_specs.ProxyMode.parse(spec_of(target, own))
         self._roles[mode.full_spec] = gate.role
         terms.own[mode] = (own.host, own.port)
-        self._servers.append(await serve(terms.loop, gate.bound, lambda: Door(terms, mode)))
+        door = Acceptor(terms.loop, gate.bound, lambda: Door(terms, mode), clients=lambda: len(terms.sockets))
+        self._doors.append(door)
 
     async def _watch(self, limit: float) -> None:
         """End requests that wait too long for their response's head."""
@@ -154,8 +156,8 @@ class MitmLane:
     async def stop(self, patience: float) -> None:
         """Accept nothing more, let open requests end for at most `patience` seconds, then close all."""
         self.recorder.draining = True
-        for server in self._servers:
-            server.close()
+        for door in self._doors:
+            door.close()
         terms, loop = self.terms, asyncio.get_running_loop()
         until = loop.time() + patience
         while terms.sockets and loop.time() < until:

@@ -1,6 +1,5 @@
 """Listening sockets of our own: a port that is taken is an error with words, and closing is ours."""
 
-import asyncio
 import errno
 import socket
 from collections.abc import Callable
@@ -8,8 +7,6 @@ from collections.abc import Callable
 from mesh_core.errors import ListenFailed
 from mesh_recorder.lane.holder import holder_of
 from mesh_recorder.settings import Listen, host_port
-
-BACKLOG = 1024
 
 
 def bind(listen: Listen, what: str, *, holder: Callable[[int], str | None] = holder_of) -> socket.socket:
@@ -72,10 +69,3 @@ def spec_of(scheme_host_port: str | None, own: Listen) -> str:
     """How mitmproxy names a listener: what it stands for, and where it is."""
     at = host_port(own.host, own.port)
     return f"regular@{at}" if scheme_host_port is None else f"reverse:{scheme_host_port}@{at}"
-
-
-async def serve(
-    loop: asyncio.AbstractEventLoop, bound: socket.socket, door: Callable[[], asyncio.Protocol]
-) -> asyncio.Server:
-    """Accept on a bound socket."""
-    return await loop.create_server(door, sock=bound, backlog=BACKLOG)
