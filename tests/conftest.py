@@ -1,5 +1,7 @@
 """What all tests share."""
 
+import signal
+
 import pytest
 from hypothesis import settings
 
@@ -10,6 +12,9 @@ __all__ = ["long_run", "postgres_server", "postgres_template", "sqlite_template"
 
 settings.register_profile("ours", deadline=None)  # a busy machine is slow, and no property is about speed
 settings.load_profile("ours")
+
+# A background of a shell ignores Ctrl-C, and so would every program that a test starts and interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
