@@ -138,9 +138,16 @@ def _networks(value: Any, name: str, where: str) -> dict[str, Mapping[str, Any]]
         return {"default": {}}
     if isinstance(value, list):
         return {str(network): {} for network in value}
-    if isinstance(value, dict) and all(inner is None or isinstance(inner, dict) for inner in value.values()):
+    if isinstance(value, dict) and all(_is_network(inner) for inner in value.values()):
         return {str(network): inner or {} for network, inner in value.items()}
     raise MeshError(f"{where}: services.{name}.networks is wrong", hint="expected a list or a table")
+
+
+def _is_network(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return value is None
+    aliases = value.get("aliases") or []
+    return isinstance(aliases, list) and all(isinstance(alias, str) for alias in aliases)
 
 
 def _environment(value: Any, name: str, where: str) -> dict[str, str | None]:

@@ -8,6 +8,7 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap
 
 from mesh_core.errors import MeshError
+from mesh_recorder.deploy.kube_shape import check_shape
 
 BEFORE = "mesh-record/before"
 """An annotation that keeps what was there before us, as JSON."""
@@ -34,7 +35,7 @@ def objects(documents: list[Any]) -> Iterator[CommentedMap]:
     """Every object, those in a `kind: List` too."""
     for document in documents:
         if not isinstance(document, CommentedMap):
-            continue
+            continue  # what is no object is not ours to judge
         items = document.get("items")
         if str(document.get("kind", "")).endswith("List") and isinstance(items, list):
             yield from objects(items)
@@ -49,6 +50,8 @@ def find(documents: list[Any], name: str, *, port: str | None, where: str) -> Fo
         MeshError: one of them is not there, or cannot be recorded this way.
     """
     everything = list(objects(documents))
+    for thing in everything:
+        check_shape(thing, where)
     service = _service(everything, name, where)
     deployments = _deployments(everything, service, name, where)
     entry = _entry(service, name, port)
@@ -60,7 +63,7 @@ def find(documents: list[Any], name: str, *, port: str | None, where: str) -> Fo
 def ports_of(service: CommentedMap) -> list[CommentedMap]:
     """The Service's TCP ports."""
     ports = service["spec"].get("ports") or []
-    return [port for port in ports if isinstance(port, CommentedMap) and port.get("protocol", "TCP") == "TCP"]
+    return [port for port in ports if "port" in port and port.get("protocol", "TCP") == "TCP"]
 
 
 def key_of(entry: CommentedMap) -> str:
@@ -72,7 +75,7 @@ def before(thing: CommentedMap) -> dict[str, Any]:
     """What the object had before an earlier run changed it."""
     annotations = (thing.get("metadata") or {}).get("annotations") or {}
     try:
-        remembered = json.loads(annotations.get(BEFORE, "{}"))
+        remembered = json.loads(str(annotations.get(BEFORE, "{}")))
     except ValueError:
         return {}
     return remembered if isinstance(remembered, dict) else {}
@@ -80,7 +83,7 @@ def before(thing: CommentedMap) -> dict[str, Any]:
 
 def target_of(service: CommentedMap, entry: CommentedMap) -> int | str:
     """Where that port of the Service points without us."""
-    target = str(before(service).get(key_of(entry), entry.get("targetPort", entry.get("port"))))
+    target = str(before(service).get(key_of(entry)) or entry.get("targetPort") or entry["port"])
     return int(target) if target.isdigit() else target
 
 
@@ -95,12 +98,8 @@ def _service(everything: list[CommentedMap], name: str, where: str) -> Commented
             else f"kubectl get deployment,service -o yaml | mesh-record kube {name}"
         )
         raise MeshError(f"{where} has no Service {name}", hint=hint)
-    spec = service.get("spec")
-    if (
-        not isinstance(spec, CommentedMap)
-        or not isinstance(spec.get("selector"), CommentedMap)
-        or not spec["selector"]
-    ):
+    spec = service.get("spec") or {}
+    if not spec.get("selector"):
         raise MeshError(
             f"Service {name} selects no pods", hint="a sidecar stands in a pod: give that pod's Service"
         )
@@ -150,16 +149,11 @@ def template_of(deployment: CommentedMap) -> CommentedMap:
     Raises:
         MeshError: there is none, or it has no containers.
     """
-    template = (deployment.get("spec") or {}).get("template") or {}
+    template: CommentedMap = (deployment.get("spec") or {}).get("template") or CommentedMap()
     spec = template.get("spec") or {}
-    named = isinstance(deployment.get("metadata"), CommentedMap)
-    if not named or not isinstance(template, CommentedMap) or not _are_tables(spec.get("containers")):
+    if not deployment.get("metadata") or not spec.get("containers"):
         raise MeshError(f"Deployment {name_of(deployment)} has no containers", hint="give it whole")
     return template
-
-
-def _are_tables(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, CommentedMap) for item in value)
 
 
 def _entry(service: CommentedMap, name: str, wanted: str | None) -> CommentedMap:

@@ -109,7 +109,7 @@ def choose_ports(deployments: list[CommentedMap]) -> tuple[int, int]:
         for container in [*pod["containers"], *(pod.get("initContainers") or [])]:
             if container.get("name") != SIDECAR:
                 ports = container.get("ports") or []
-                taken |= {port["containerPort"] for port in ports if "containerPort" in port}
+                taken |= {port["containerPort"] for port in ports if port.get("containerPort")}
     inbound = free_port(taken)
     return inbound, free_port({*taken, inbound})
 
@@ -126,7 +126,7 @@ def _container(deployment: CommentedMap, pod: CommentedMap, wish: PodWish) -> tu
             raise MeshError(f"there is no container {wish.container}", hint=f"the pod has {names}")
     for container in containers:
         for port in container.get("ports") or []:
-            if wish.target in (port.get("name"), port.get("containerPort")):
+            if port.get("containerPort") and wish.target in (port.get("name"), port["containerPort"]):
                 return container, int(port["containerPort"])
     if isinstance(wish.target, str):
         raise MeshError(
@@ -170,7 +170,7 @@ def _forget(container: CommentedMap, variables: AppVariables, *, trust: bool) ->
             name == "JAVA_TOOL_OPTIONS" and not item.get("value", value)
         ):
             drop_named(env, name)
-    if not trust and "volumeMounts" in container:
+    if not trust and container.get("volumeMounts"):
         drop_named(container["volumeMounts"], TRUST)
         if not container["volumeMounts"]:
             del container["volumeMounts"]
@@ -202,7 +202,7 @@ def _change_init_containers(pod: CommentedMap, ours: list[dict[str, Any]]) -> No
         return
     names = {SIDECAR, TRUST}
     kept = [item for item in there if item.get("name") not in names]
-    if "initContainers" not in pod:
+    if not pod.get("initContainers"):
         put(pod, "initContainers", CommentedSeq(), at=list(pod).index("containers"))
     items: CommentedSeq = pod["initContainers"]
     for number in reversed(range(len(items))):
@@ -213,8 +213,8 @@ def _change_init_containers(pod: CommentedMap, ours: list[dict[str, Any]]) -> No
 
 def _change_grace(deployment: CommentedMap, pod: CommentedMap) -> None:
     """Time to drain and ship after the service has ended, on top of what the service has."""
-    remembered = before(deployment)
-    grace = remembered.get("terminationGracePeriodSeconds", pod.get("terminationGracePeriodSeconds", GRACE))
+    named = [values.get("terminationGracePeriodSeconds") for values in (before(deployment), pod)]
+    grace = next((seconds for seconds in named if isinstance(seconds, int)), GRACE)
     put(pod, "terminationGracePeriodSeconds", grace + DRAIN, at=list(pod).index("containers"))
     remember(deployment, {"terminationGracePeriodSeconds": grace})
 

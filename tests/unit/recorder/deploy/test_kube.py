@@ -405,3 +405,29 @@ def test_what_cannot_be_told_is_asked_for() -> None:
 @pytest.mark.parametrize("text", ["", "5", "- a", "a: b"])
 def test_what_is_no_manifest_has_no_service(text: str) -> None:
     assert "has no Service cart" in refused(text)
+
+
+POD = "Deployment.spec.template.spec"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (
+            ("     env:\n", "     env: {}\n          x:\n"),
+            f"the input:22: {POD}.containers[0].env is wrong; ",
+        ),
+        (
+            ("containerPort: 8080", "containerPort: x"),
+            f"the input:21: {POD}.containers[0].ports[0].containerPort",
+        ),
+        (
+            ("selector: {app: cart}\n  ports", "selector: cart\n  ports"),
+            "spec.selector is wrong; expected a table",
+        ),
+        (("name: cart\n  labels", "name: 5\n  labels"), "the input:5: Deployment.metadata.name is wrong; "),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_with_place_and_line(change: tuple[str, str], problem: str) -> None:
+    assert change[0] in BOTH
+    assert problem in refused(BOTH.replace(*change))
