@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from mesh_core.errors import ConfigInvalid
 from mesh_core.globs import parse_glob
 from mesh_core.jsonpath import parse_jsonpath
+from mesh_core.probes import parse_probes
+from mesh_core.units import parse_share
 
 
 class RedactMode(StrEnum):
@@ -20,6 +22,16 @@ class RedactMode(StrEnum):
     ALLOWLIST = "allowlist"
     OFF = "off"
     """For test traffic only; the sidecar says so at each start."""
+
+
+class Keep(StrEnum):
+    """What of the recorded traffic goes to the store."""
+
+    ALL = "all"
+    FAILURES = "failures"
+    """What this sidecar saw fail, with what came right before."""
+    TRACE_FAILURES = "trace-failures"
+    """Whole traces in which any sidecar saw a failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +59,10 @@ class Service:
     upstream_ca: str | None = None
     edge: bool = False
     """Whether callers are outside the mesh, so that their claims are dropped."""
+    keep: Keep | None = None
+    sample: float | None = None
+    ignore: tuple[str, ...] | None = None
+    """These three stand over those of the whole file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +100,11 @@ class Config:
     store: str | None = None
     allow_targets: tuple[str, ...] = ()
     services: Mapping[str, Service] = field(default_factory=dict)
+    keep: Keep | None = None
+    sample: float | None = None
+    """The share of traces that is kept, 0 to 1."""
+    ignore: tuple[str, ...] | None = None
+    """What is a health probe, see `mesh_core.probes`."""
     redact: Redact = field(default_factory=Redact)
 
 
@@ -171,6 +192,16 @@ def is_loopback(address: str) -> bool:
 _PLACES = ("header", "cookie", "query", "form", "json", "pattern")
 
 
+_CHOICES = ("keep", "sample", "ignore")
+
+
+def _probe_rules(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(rule, str) for rule in value):
+        raise ValueError("not a list of texts")
+    parse_probes(value)
+    return tuple(value)
+
+
 class _Reader:
     """Checks types and names as it goes, so that an error can name the key and its line."""
 
@@ -179,7 +210,7 @@ class _Reader:
         self.lines = text.splitlines()
 
     def config(self, document: dict[str, Any]) -> Config:
-        self.only(document, "", {"project", "store", "allow_targets", "services", "redact"})
+        self.only(document, "", {"project", "store", "allow_targets", "services", "redact", *_CHOICES})
         services = self.table(document, "services", "")
         return Config(
             project=self.text(document, "project", "") or "default",
@@ -187,26 +218,44 @@ class _Reader:
             allow_targets=self.addresses(document, "allow_targets", ""),
             services={name: self.service(name, services) for name in services},
             redact=self.redact(self.table(document, "redact", "")),
+            **self.choices(document, ""),
         )
 
     def service(self, name: str, services: dict[str, Any]) -> Service:
         prefix = f"services.{name}."
         table = self.table(services, name, "services.")
         plain = ("app", "inbound", "outbound", "cert", "key", "upstream_ca")
-        self.only(table, prefix, {*plain, "intercept", "edge", "upstreams"})
+        self.only(table, prefix, {*plain, "intercept", "edge", "upstreams", *_CHOICES})
         upstreams = self.table(table, "upstreams", prefix)
         for key in ("app", "inbound", "outbound"):
             self.address(table, key, prefix)
         edge = table.get("edge", False)
         if not isinstance(edge, bool):
             raise self.wrong(f"{prefix}edge", "edge", "true or false")
+        texts: dict[str, Any] = {key: self.text(table, key, prefix) for key in plain}
         return Service(
             name=name,
             upstreams={key: self.upstream(key, upstreams, f"{prefix}upstreams.") for key in upstreams},
             intercept=self.texts(table, "intercept", prefix),
             edge=edge,
-            **{key: self.text(table, key, prefix) for key in plain},
+            **texts,
+            **self.choices(table, prefix),
         )
+
+    def choices(self, table: dict[str, Any], prefix: str) -> dict[str, Any]:
+        """What of the traffic is kept."""
+        readers: dict[str, tuple[Callable[[Any], Any], str]] = {
+            "keep": (Keep, " or ".join(f'"{keep}"' for keep in Keep)),
+            "sample": (parse_share, 'a share such as "10%"'),
+            "ignore": (_probe_rules, '"/path", "/path*", "agent:BEGINNING" or "default" in a list'),
+        }
+        found: dict[str, Any] = {}
+        for key, (read, expected) in readers.items():
+            try:
+                found[key] = read(table[key]) if key in table else None
+            except (ValueError, AttributeError):
+                raise self.wrong(f"{prefix}{key}", key, expected) from None
+        return found
 
     def upstream(self, name: str, upstreams: dict[str, Any], prefix: str) -> Upstream:
         table = self.table(upstreams, name, prefix)

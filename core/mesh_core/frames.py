@@ -103,6 +103,12 @@ def encode_frame(frame: Frame) -> bytes:
     return _framed(frame.seq, payload)
 
 
+def decode_frame(data: bytes) -> Frame | None:
+    """Read back the bytes of one `encode_frame`; None where they are damaged."""
+    read = _frame_at(memoryview(data), 0)
+    return read[0] if read is not None else None
+
+
 def decode_segment(data: bytes) -> Segment:
     """Read a segment, passing over what is damaged.
 

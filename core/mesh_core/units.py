@@ -7,6 +7,7 @@ _SIZES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", re.IGNORECASE)
 _MOST_DIGITS = 30
 _SECONDS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhd])?")
 
 
@@ -32,6 +33,19 @@ def parse_seconds(text: str) -> float:
     if match is None:
         raise ValueError(f"{text!r} is not a duration like 250ms, 30s, 5m or 2h")
     return float(_number(match[1])) * _SECONDS[match[2] or ""]
+
+
+def parse_share(text: str) -> float:
+    """A share, 0 to 1, of `10%` or `0.5 %`.
+
+    Raises:
+        ValueError: it is none.
+    """
+    match = _SHARE.fullmatch(text.strip())
+    share = _number(match[1]) / 100 if match else None
+    if share is None or share > 1:
+        raise ValueError(f"{text!r} is not a share like 10%, between 0% and 100%")
+    return float(share)
 
 
 def _number(digits: str) -> Fraction:

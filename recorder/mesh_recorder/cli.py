@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from mesh_core.config import Service
+from mesh_core.config import Keep, Service
 from mesh_core.project import Project
 from mesh_recorder.command import check_there
 from mesh_recorder.deploy.commands import COMMANDS
 from mesh_recorder.resolve import Options
-from mesh_recorder.settings import TraceHeaders
+from mesh_recorder.settings import Durability, TraceHeaders
 from mesh_recorder.usage import Program
 from mesh_store.command import configure_logging, friendly, project_options, version_option
 
@@ -91,6 +91,22 @@ FILE = click.Path(path_type=Path)
     show_default=True,
     help="How long a response may take to begin; 0 waits for ever.",
 )
+@click.option(
+    "--keep",
+    type=click.Choice([choice.value for choice in Keep]),
+    help="What goes to the store: everything (all); what fails here, with the seconds before (failures); "
+    "whole traces in which any sidecar saw a failure (trace-failures).  [default: all]",
+)
+@click.option(
+    "--sample", metavar="N%", help="Record this share of traces, the same on all sidecars.  [default: 100%]"
+)
+@click.option(
+    "--durability",
+    type=click.Choice([choice.value for choice in Durability]),
+    default=Durability.BATCH.value,
+    show_default=True,
+    help="Sync what is recorded to the disk every 100 ms (batch), or each exchange as it is written (each).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Say ready and stopped as JSON, a line each.")
 @click.option("--verbose", is_flag=True, help="Log more, to stderr.")
 @version_option("mesh-record")
@@ -104,6 +120,8 @@ def main(
     as_json: bool,
     verbose: bool,
     trace_headers: str,
+    keep: str | None,
+    durability: str,
     **options: Any,
 ) -> None:
     """Record the traffic of a service through a sidecar, until SIGTERM or Ctrl-C.
@@ -125,7 +143,13 @@ def main(
     configure_logging(verbose)
     from mesh_recorder.start import prepare
 
-    chosen = Options(trace_headers=TraceHeaders(trace_headers), with_command=bool(command), **options)
+    chosen = Options(
+        trace_headers=TraceHeaders(trace_headers),
+        keep=Keep(keep) if keep else None,
+        durability=Durability(durability),
+        with_command=bool(command),
+        **options,
+    )
     start = prepare(chosen, project, command, os.environ)
     from mesh_recorder.run import run_sidecar  # mitmproxy, which is heavy
 

@@ -1,4 +1,4 @@
-"""What became of the exchanges that a sidecar saw: offered = stored + spooled + dropped + gap. Pure."""
+"""What became of the exchanges that a sidecar saw: all that was offered is somewhere. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counters:
-    """A sidecar's account at one moment; nothing in it is lost silently."""
+    """A sidecar's account at one moment; nothing in it is lost silently.
+
+    offered = waiting + held + spooled + stored + not kept + dropped + gap.
+    """
 
     offered: int = 0
     """Exchanges that ended, whatever became of them."""
     waiting: int = 0
     """Between traffic and spool."""
+    held: int = 0
+    """Held back in the spool in case a failure asks for them."""
     spooled: int = 0
     """In the spool, and not yet in the store."""
     stored: int = 0
@@ -20,6 +25,8 @@ class Counters:
     """Of those that reached the spool, how many failed."""
     dropped: Mapping[str, int] = field(default_factory=dict)
     """By reason: never reached the spool."""
+    not_kept: Mapping[str, int] = field(default_factory=dict)
+    """By reason: let go because somebody chose so; no hole in the recording."""
     gap: int = 0
     """Reached the spool and was damaged there."""
     resumed: int = 0
@@ -33,7 +40,8 @@ class Counters:
     @property
     def balanced(self) -> bool:
         """Whether every exchange is accounted for."""
-        known = self.waiting + self.recorded + sum(self.dropped.values()) + self.gap
+        known = self.waiting + self.held + self.recorded + self.gap
+        known += sum(self.dropped.values()) + sum(self.not_kept.values())
         return self.offered == known
 
 

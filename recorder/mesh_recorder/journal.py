@@ -11,6 +11,7 @@ from pathlib import Path
 from mesh_core.frames import Frame, Gap, Run, encode_frame
 from mesh_core.model import Bodies, Exchange
 from mesh_recorder.counters import Drops
+from mesh_recorder.settings import Durability
 from mesh_recorder.shed import Shed, shed, without_bodies
 from mesh_recorder.ship import Shipper
 from mesh_recorder.spool import Sealed, Spool
@@ -30,9 +31,18 @@ RETRY_SECONDS = 1.0
 class Journal:
     """The spool of one run with its numbers and its account; used by one thread."""
 
-    def __init__(self, *, run: Run, folder: Path, cap: int, shipper: Shipper | None) -> None:
+    def __init__(
+        self,
+        *,
+        run: Run,
+        folder: Path,
+        cap: int,
+        shipper: Shipper | None,
+        durability: Durability = Durability.BATCH,
+    ) -> None:
         """Make a journal that takes at most `cap` bytes in `folder`, and hands over to `shipper`."""
         self._run = run
+        self._each = durability is Durability.EACH
         self._folder = folder
         self._cap = cap
         self._shipper = shipper
@@ -40,6 +50,7 @@ class Journal:
         self._seq = 0
         self._drops = Drops()
         self._kept_back = 0
+        self._held_left: list[Sealed] = []
         self._tried_at: float | None = None
         self._synced_at = self._sealed_at = time.monotonic()
         self._warned = ""
@@ -70,7 +81,7 @@ class Journal:
         self._tried_at = now
         try:
             spool = Spool(self._folder, self._run)
-            leftovers = spool.leftovers()
+            leftovers, self._held_left = spool.leftovers(), spool.held_leftovers()
         except OSError as error:
             self._warn(f"the spool in {self._folder} cannot be used: {error.strerror or error}")
             return None
@@ -93,6 +104,8 @@ class Journal:
         if self._append(frame, exchanges=1):
             self.written += 1
             self.failures += exchange.failed
+            if self._each:
+                self._sync()
         else:
             self.drop("spool_unwritable", 1, exchange.started_at, exchange.ended_at)
 
@@ -100,6 +113,32 @@ class Journal:
         """Count exchanges that are not recorded; the gap is written with the next sync."""
         self.dropped[reason] = self.dropped.get(reason, 0) + count
         self._drops.add(reason, count, started_at, ended_at)
+
+    def drop_now(self, reason: str) -> None:
+        """Count an exchange that is not recorded, and of which no more is known than that it is so now."""
+        now = time.time_ns()
+        self.drop(reason, 1, now, now)
+
+    def refused(self, error: OSError, exchange: Exchange) -> None:
+        """Count an exchange that the disk does not take."""
+        self._warn(f"the spool cannot be written: {error.strerror or error}")
+        self.drop("spool_unwritable", 1, exchange.started_at, exchange.ended_at)
+
+    def place(self) -> Path:
+        """The spool's folder, which is ours.
+
+        Raises:
+            OSError: it cannot be used.
+        """
+        spool = self.open()
+        if spool is None:
+            raise OSError("the spool cannot be used")
+        return spool.directory
+
+    def held_left(self) -> list[Sealed]:
+        """What earlier runs held back, told once."""
+        left, self._held_left = self._held_left, []
+        return left
 
     def damaged(self, count: int, at: int) -> None:
         """Write down that exchanges which were in the spool cannot be read any more."""

@@ -73,14 +73,16 @@ def ready_json(
 def closing_line(service: str, seen: Seen, remedy: str) -> str:
     """What became of every exchange, on one line."""
     counters = seen.counters
-    dropped = sum(counters.dropped.values())
-    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(counters.dropped.items()) if count)
     parts = [
         f"{counters.offered} offered",
         f"{counters.stored} stored",
         f"{counters.spooled} spooled",
-        f"{dropped} dropped" + (f" ({reasons})" if reasons else ""),
+        f"{_total(counters.dropped)} dropped{_reasons(counters.dropped)}",
     ]
+    if counters.not_kept:
+        parts.append(f"{_total(counters.not_kept)} not kept{_reasons(counters.not_kept)}")
+    if counters.held:
+        parts.append(f"{counters.held} held back for the next start")
     if counters.gap:
         parts.append(f"{counters.gap} damaged in the spool")
     if counters.waiting:
@@ -105,6 +107,8 @@ def closing_json(service: str, seen: Seen, remedy: str, exit_code: int) -> str:
         "stored": counters.stored,
         "spooled": counters.spooled,
         "dropped": dict(counters.dropped),
+        "not_kept": dict(counters.not_kept),
+        "held": counters.held,
         "gap": counters.gap,
         "waiting": counters.waiting,
         "resumed_segments": counters.resumed,
@@ -147,6 +151,15 @@ def without_password(url: str) -> str:
 def command_variables(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
     """What a command's environment has that ours has not, or has otherwise."""
     return {name: value for name, value in sorted(after.items()) if before.get(name) != value}
+
+
+def _total(counts: Mapping[str, int]) -> int:
+    return sum(counts.values())
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    told = ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()) if count)
+    return f" ({told})" if told else ""
 
 
 def _at(inbound: Listen, settings: SidecarSettings) -> str:

@@ -2,7 +2,7 @@
 
 1. `offer` is all that traffic ever waits for: a sum, a comparison, an append.
 2. When something has to give, it is the recording; each drop is counted by its reason.
-3. offered = waiting + spooled + stored + dropped + gap.
+3. offered = waiting + held + spooled + stored + not kept + dropped + gap.
 """
 
 import logging
@@ -13,10 +13,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from mesh_core.config import Keep
 from mesh_core.frames import Run
 from mesh_core.model import Bodies, Exchange
+from mesh_recorder.alarm import Alarm
 from mesh_recorder.counters import Counters
 from mesh_recorder.journal import Journal
+from mesh_recorder.keep import Keeping
+from mesh_recorder.selection import Selection
+from mesh_recorder.settings import Durability
 from mesh_recorder.ship import Shipper, Sink
 
 logger = logging.getLogger(__name__)
@@ -27,6 +32,10 @@ SLICE = 32
 """Exchanges written before the writer lets others run."""
 SPOOL_CAP = 1024**3
 """Bytes that a spool may take."""
+HELD_SHARE = 4
+"""One part in so many of the spool's cap is for what is held back, where anything is."""
+LAST_WORD = 2.0
+"""Seconds that the end waits for what the store knows of failures."""
 DAMAGED = "frame_damaged"
 
 
@@ -52,23 +61,33 @@ class Pipeline[Captured: Held]:
         open_sink: Callable[[], Sink] | None = None,
         budget: int = 64 * 1024 * 1024,
         cap: int = SPOOL_CAP,
+        keeping: Keeping | None = None,
+        durability: Durability = Durability.BATCH,
     ) -> None:
         """Make a pipeline; nothing runs and no file is touched before `start`.
 
         Args:
             finish: makes the exchange and its bodies by hash; called in the writer's thread.
-            redact: hides what must not reach a disk; called right after.
+            redact: hides what must not reach a disk; called after.
             run: names this run of the recorder in every segment.
             spool_dir: where segments wait.
             open_sink: opens the store; None leaves everything in the spool.
             budget: bytes that may wait for the writer.
             cap: bytes that the spool may take.
+            keeping: decides what is kept; all but health probes where None.
+            durability: when it is synced.
         """
         self._finish = finish
-        self._redact = redact
         self._budget = budget
-        self._shipper = Shipper(open_sink, lost=self._damaged) if open_sink else None
-        self._journal = Journal(run=run, folder=spool_dir, cap=cap, shipper=self._shipper)
+        keeping = keeping or Keeping()
+        held = 0 if keeping.keep is Keep.ALL else cap // HELD_SHARE
+        self._alarm = Alarm(self._heard) if keeping.keep is Keep.TRACE_FAILURES else None
+        self._shipper = Shipper(open_sink, lost=self._damaged, alarm=self._alarm) if open_sink else None
+        self._journal = Journal(
+            run=run, folder=spool_dir, cap=cap - held, shipper=self._shipper, durability=durability
+        )
+        self._selection = Selection(keeping=keeping, journal=self._journal, redact=redact, run=run, cap=held)
+        self._failures: deque[frozenset[int]] = deque()
         self._queue: deque[Captured] = deque()
         self._reports: deque[tuple[str, int, int]] = deque()
         self._wake = threading.Event()
@@ -76,9 +95,7 @@ class Pipeline[Captured: Held]:
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name="mesh-writer", daemon=True)
         # Each is written by one thread alone, the first two by the event loop, so that none needs a lock.
-        self._offered = 0
-        self._taken = 0
-        self._released = 0
+        self._offered = self._taken = self._released = 0
 
     def offer(self, captured: Captured) -> None:
         """Hand over one exchange that ended; never blocks, never raises."""
@@ -124,13 +141,18 @@ class Pipeline[Captured: Held]:
         for reason, count, _ in list(self._reports):
             if reason != DAMAGED:
                 dropped[reason] = dropped.get(reason, 0) + count
+        selection = self._selection
+        offered, held, not_kept = self._offered + selection.adopted, selection.held, dict(selection.not_kept)
+        placed = journal.written + held + sum(dropped.values()) + sum(not_kept.values())
         return Counters(
-            offered=self._offered,
-            waiting=self._offered - journal.written - sum(dropped.values()),
+            offered=offered,
+            waiting=offered - placed,
+            held=held,
             spooled=journal.written - stored - gap,
             stored=stored,
             failures=journal.failures,
             dropped=dropped,
+            not_kept=not_kept,
             gap=gap,
             resumed=shipper.resumed if shipper else 0,
         )
@@ -161,10 +183,22 @@ class Pipeline[Captured: Held]:
         while self._queue or not self._ending.is_set():
             self._write_slice()
             self._note_reports()
-            self._journal.upkeep()
+            self._look_after()
             self._rest()
+        if self._shipper is not None:
+            self._journal.seal()
+            self._shipper.hear(LAST_WORD)
+        self._look_after()
         self._note_reports()
+        self._selection.close()
         self._journal.close()
+
+    def _look_after(self) -> None:
+        now = time.monotonic()
+        while self._failures:
+            self._selection.heard(self._failures.popleft(), now)
+        self._selection.upkeep(now, self._alarm.heard_at if self._alarm else None)
+        self._journal.upkeep()
 
     def _rest(self) -> None:
         """Wait: a moment where more is to do, longer where nothing is."""
@@ -196,10 +230,7 @@ class Pipeline[Captured: Held]:
                 self._released += captured.held
 
     def _write(self, captured: Captured) -> None:
-        exchange, bodies = self._finish(captured)
-        room = self._journal.room_for(exchange, bodies)
-        if room is not None:
-            self._journal.write(*self._redact(*room))
+        self._selection.take(*self._finish(captured), time.monotonic())
 
     def _note_reports(self) -> None:
         while self._reports:
@@ -209,6 +240,11 @@ class Pipeline[Captured: Held]:
             else:
                 self._journal.drop(reason, count, at, at)
             self._reports.popleft()
+
+    def _heard(self, keys: frozenset[int]) -> None:
+        """Called in the shipper's thread."""
+        self._failures.append(keys)
+        self._wake.set()
 
     def _damaged(self, count: int) -> None:
         """Called in the shipper's thread."""

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from mesh_core.config import Config, Service
+from mesh_core.config import Config, Keep, Service
 from mesh_core.errors import ConfigInvalid
-from mesh_core.model import Lane
+from mesh_core.probes import DEFAULT
 from mesh_core.project import Project
-from mesh_core.units import parse_seconds, parse_size
+from mesh_core.units import parse_seconds, parse_share, parse_size
 from mesh_recorder.settings import (
+    Durability,
     Endpoint,
     Listen,
     SidecarSettings,
@@ -47,6 +48,9 @@ class Options:
     instance: str | None = None
     max_body: str = "1MiB"
     response_timeout: str = "5m"
+    keep: Keep | None = None
+    sample: str | None = None
+    durability: Durability = Durability.BATCH
     with_command: bool = False
     """Whether the service itself is run as well."""
 
@@ -102,9 +106,9 @@ def resolve(
         ca_dir=home / "ca",
         spool_dir=home / "spool" / file_name(name) / file_name(instance),
         store=project.store,
-        lane=Lane.MITMPROXY,
     )
     settings = _with_files(_with_choices(settings, options, service), options, service, project.config_path)
+    settings = _with_selection(settings, options, service, config)
     _no_address_twice(settings)
     return Resolved(settings=settings, rewritten=rewritten, known=name in config.services)
 
@@ -293,6 +297,23 @@ def _with_choices(settings: SidecarSettings, options: Options, service: Service)
     )
 
 
+def _with_selection(
+    settings: SidecarSettings, options: Options, service: Service, config: Config
+) -> SidecarSettings:
+    """What of the traffic goes to the store: the option, else the service's own, else the whole file's."""
+
+    def first[T](*choices: T | None, otherwise: T) -> T:
+        return next((choice for choice in choices if choice is not None), otherwise)
+
+    return replace(
+        settings,
+        keep=first(options.keep, service.keep, config.keep, otherwise=Keep.ALL),
+        sample=first(_share(options.sample), service.sample, config.sample, otherwise=1.0),
+        ignore=first(service.ignore, config.ignore, otherwise=(DEFAULT,)),
+        durability=options.durability,
+    )
+
+
 def _with_files(
     settings: SidecarSettings, options: Options, service: Service, config_path: Path | None
 ) -> SidecarSettings:
@@ -313,6 +334,13 @@ def _size(text: str) -> int:
         return parse_size(text)
     except ValueError as cause:
         raise ConfigInvalid(f"--max-body: {cause}", hint="write it like 1MiB") from cause
+
+
+def _share(text: str | None) -> float | None:
+    try:
+        return None if text is None else parse_share(text)
+    except ValueError as cause:
+        raise ConfigInvalid(f"--sample: {cause}", hint="write it like 10%") from cause
 
 
 def _seconds(text: str) -> float | None:

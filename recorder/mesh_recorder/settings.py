@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from mesh_core.config import Redact, RedactMode, split_address
+from mesh_core.config import Keep, Redact, RedactMode, split_address
 from mesh_core.model import Lane
+from mesh_core.probes import DEFAULT
 
 
 class TraceHeaders(StrEnum):
@@ -18,6 +19,15 @@ class TraceHeaders(StrEnum):
     ALWAYS = "always"
     """A `traceparent` too where none came, for meshes without tracing of their own."""
     NEVER = "never"
+
+
+class Durability(StrEnum):
+    """When what was recorded is synced to the disk."""
+
+    BATCH = "batch"
+    """Every 100 ms or 1 MiB."""
+    EACH = "each"
+    """Each exchange as it is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +97,12 @@ class SidecarSettings:
     """Bytes of a body that are kept."""
     budget: int = 64 * 1024 * 1024
     """Bytes that may wait between traffic and spool."""
+    keep: Keep = Keep.ALL
+    sample: float = 1.0
+    """The share of traces that is recorded at all, 0 to 1."""
+    ignore: tuple[str, ...] = (DEFAULT,)
+    """What is a health probe, see `mesh_core.probes`."""
+    durability: Durability = Durability.BATCH
     redact_mode: RedactMode = RedactMode.DEFAULT
     redact: Redact = field(default_factory=Redact)
     """What the project names besides; its mode counts less than `redact_mode`."""

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from mesh_core.errors import MeshError
 from mesh_core.frames import MAGIC, Segment, SegmentUnreadable, decode_segment
+from mesh_recorder.alarm import Alarm
 from mesh_recorder.spool import Sealed
 
 logger = logging.getLogger(__name__)
@@ -45,14 +46,22 @@ class Sink(Protocol):
 class Shipper:
     """Takes segments in order and brings them to the store that `open_sink` opens."""
 
-    def __init__(self, open_sink: Callable[[], Sink], *, lost: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        open_sink: Callable[[], Sink],
+        *,
+        lost: Callable[[int], None] | None = None,
+        alarm: Alarm | None = None,
+    ) -> None:
         """Make a shipper.
 
         Args:
             open_sink: opens the store; called in the shipper's thread, again after each failure.
             lost: told how many exchanges of a damaged segment cannot be read.
+            alarm: asks the store for failures, in the shipper's thread as it holds the store.
         """
         self._open_sink = open_sink
+        self._alarm = alarm
         self._lost = lost or (lambda _: None)
         self._waiting: deque[Sealed] = deque()
         self._changed = threading.Condition()
@@ -99,11 +108,27 @@ class Shipper:
             self._thread.join(timeout=1.0)
         return done
 
+    def hear(self, timeout: float) -> None:
+        """Ask for failures once more, now; wait for the answer for at most `timeout` seconds."""
+        alarm = self._alarm
+        if alarm is None:
+            return
+        with self._changed:
+            before = alarm.asked
+            alarm.hurry()
+            self._hurried = True
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: alarm.asked > before, timeout=timeout)
+
     def _run(self) -> None:
         failures = tries = 0
-        while (sealed := self._next()) is not None:
+        while self._has_work():
+            sealed = None
             try:
-                self._ship(sealed)
+                self._ask()
+                sealed = self._oldest()
+                if sealed is not None:
+                    self._ship(sealed)
             except MeshError as error:
                 failures += 1
                 self._away(error.problem)
@@ -111,7 +136,7 @@ class Shipper:
                 failures, tries = failures + 1, tries + 1
                 first_line = (str(error).splitlines() or [""])[0][:200]
                 self._away(f"{type(error).__name__}: {first_line}")
-                if tries >= POISON_TRIES:
+                if tries >= POISON_TRIES and sealed is not None:
                     self._set_aside(sealed, lost=sealed.exchanges or 0)
                     tries = 0
             else:
@@ -121,11 +146,34 @@ class Shipper:
             self._pause(failures)
         self._close()
 
-    def _next(self) -> Sealed | None:
-        """The oldest segment, which stays in line until it is done; None when it is time to end."""
+    def _has_work(self) -> bool:
+        """Wait until there is something to do; False when it is time to end."""
+        alarm = self._alarm
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._ending)
+            self._changed.wait_for(
+                lambda: self._waiting or self._ending or (alarm is not None and alarm.due),
+                timeout=None if alarm is None else alarm.wait,
+            )
+            return bool(self._waiting) or not self._ending
+
+    def _ask(self) -> None:
+        if self._alarm is None or not self._alarm.due:
+            return
+        try:
+            self._alarm.ask(self._opened)
+        finally:
+            with self._changed:
+                self._changed.notify_all()
+
+    def _oldest(self) -> Sealed | None:
+        """The oldest segment, which stays in line until it is done."""
+        with self._changed:
             return self._waiting[0] if self._waiting else None
+
+    def _opened(self) -> Sink:
+        if self._sink is None:
+            self._sink = self._open_sink()
+        return self._sink
 
     def _ship(self, sealed: Sealed) -> None:
         try:
@@ -143,9 +191,7 @@ class Shipper:
             else:
                 self._set_aside(sealed, lost=sealed.exchanges or 1)
             return
-        if self._sink is None:
-            self._sink = self._open_sink()
-        self._sink.ingest(content)
+        self._opened().ingest(content)
         lost = _lost_in(segment, sealed)
         if sealed.exchanges is None:
             self.resumed += 1

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from mesh_core.config import RedactMode
 from mesh_core.frames import Run
 from mesh_core.model import Bodies, Direction, Exchange
+from mesh_core.probes import parse_probes
 from mesh_core.redact import Redactor
 from mesh_recorder.addons.roles import Role
 from mesh_recorder.capture import Captured, Place, finish
 from mesh_recorder.counters import Counters
+from mesh_recorder.keep import Keeping
 from mesh_recorder.keys import key_id
 from mesh_recorder.listening import INBOUND, OUTBOUND, Listening, Sockets, bind_all, listening, part_of
 from mesh_recorder.pipeline import Pipeline
@@ -66,6 +68,8 @@ class Sidecar:
             spool_dir=settings.spool_dir,
             open_sink=open_sink or self._open_store,
             budget=settings.budget,
+            keeping=Keeping(keep=settings.keep, sample=settings.sample, probes=parse_probes(settings.ignore)),
+            durability=settings.durability,
         )
         self._lane: MitmLane | None = None
         self._started = False

@@ -1,7 +1,8 @@
 """The sidecar's local append-only files, between traffic and store.
 
 1. One recorder writes a folder: it holds the lock on it, and a second one takes a folder beside it.
-2. `RUN-NUMBER.open` is being written, `.seg` is whole and waits to be shipped, `.bad` could not be read.
+2. `RUN-NUMBER.open` is being written, `.seg` is whole and waits to be shipped, `.bad` could not be read,
+   `.held` waits until it is known whether anybody wants it.
 3. A write that fails leaves the segment as it was before, or the segment is given up.
 """
 
@@ -42,11 +43,18 @@ class Spool:
 
     def leftovers(self) -> list[Sealed]:
         """Segments of earlier runs, in this folder and in those beside it that nobody holds."""
-        found = [_adopt(path, self.directory) for path in _segments(self.directory)]
+        return self._adopted((".seg", ".open"), ".seg")
+
+    def held_leftovers(self) -> list[Sealed]:
+        """What earlier runs held back."""
+        return self._adopted((".held",), ".held")
+
+    def _adopted(self, suffixes: tuple[str, ...], suffix: str) -> list[Sealed]:
+        found = [_adopt(path, self.directory, suffix) for path in _segments(self.directory, suffixes)]
         for folder in _folders_beside(self.directory):
             lock = _lock(folder)
             if lock is not None:
-                found += [_adopt(path, self.directory) for path in _segments(folder)]
+                found += [_adopt(path, self.directory, suffix) for path in _segments(folder, suffixes)]
                 os.close(lock)
         return sorted(found, key=lambda sealed: sealed.path.name)
 
@@ -63,7 +71,7 @@ class Spool:
         """
         descriptor = self._file if self._file is not None else self._begin()
         try:
-            _write_all(descriptor, frame)
+            write_all(descriptor, frame)
         except OSError:
             self._take_back(descriptor)
             raise
@@ -115,7 +123,7 @@ class Spool:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             header = encode_header(self._run)
-            _write_all(descriptor, header)
+            write_all(descriptor, header)
         except OSError:
             os.close(descriptor)
             self._path.unlink(missing_ok=True)
@@ -133,7 +141,8 @@ class Spool:
                 self.seal()
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it, however often the system takes a part."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
@@ -166,12 +175,12 @@ def _folders_beside(folder: Path) -> list[Path]:
     return sorted(path for path in beside if path != folder and path.is_dir())
 
 
-def _segments(folder: Path) -> list[Path]:
-    return [*folder.glob("*.seg"), *folder.glob("*.open")]
+def _segments(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    return [path for suffix in suffixes for path in folder.glob(f"*{suffix}")]
 
 
-def _adopt(path: Path, folder: Path) -> Sealed:
-    ours = folder / f"{path.stem}.seg"
+def _adopt(path: Path, folder: Path, suffix: str) -> Sealed:
+    ours = folder / f"{path.stem}{suffix}"
     if path != ours:
         path.rename(ours)
     return Sealed(path=ours, size=ours.stat().st_size)

@@ -14,9 +14,23 @@ from mesh_core.fingerprint import FailureGroup
 from mesh_core.frames import decode_segment
 from mesh_core.model import Bodies, Exchange
 from mesh_core.query import Query
+from mesh_core.together import Failed
 from mesh_core.trace import Trace
 from mesh_store import bodies as body_store
-from mesh_store import check, door, erase, forget, gather, groups, lookup, partitions, reading, stats, writing
+from mesh_store import (
+    check,
+    door,
+    erase,
+    failed_keys,
+    forget,
+    gather,
+    groups,
+    lookup,
+    partitions,
+    reading,
+    stats,
+    writing,
+)
 from mesh_store import search as searching
 from mesh_store.check import Check
 from mesh_store.keeper import Keeper
@@ -154,6 +168,10 @@ class Store:
     def failures(self, query: Query, *, limit: int = 50) -> list[FailureGroup]:
         """The failures that a query finds, grouped; the group that was last seen comes first."""
         return self._read(groups.failures, query, limit=limit)
+
+    def failed_since(self, cursor: int | None) -> Failed:
+        """What failed after `cursor`, whoever saw it; with None, in the last hour."""
+        return self._read(failed_keys.since, cursor, time.time_ns())
 
     def pin(self, trace_id: str, *, pinned: bool = True) -> bool:
         """Keep a trace, 32 hex digits, until it is unpinned; whether it is recorded."""

@@ -131,6 +131,16 @@ failure_group = Table(
     Column("status", NUMBER),
 )
 
+failed_key = Table(
+    "failed_key",
+    metadata,
+    Column("id", NUMBER, primary_key=True, autoincrement=True),
+    Column("key", NUMBER, nullable=False),
+    Column("at", NUMBER, nullable=False),
+    sqlite_autoincrement=True,  # an id is never used again, as sidecars remember how far they have read
+)
+"""What failed of late, for sidecars that keep failed traces alone; `mesh_core.together` makes the keys."""
+
 FAILED = exchange.c.failed == literal_column("1")
 """Written out, so that the partial indexes of failures are used."""
 EARLIEST = -(2**63)

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, case
 from mesh_core.frames import Frame, Gap, Run
 from mesh_core.model import Bodies, Exchange
 from mesh_store import bodies as body_store
-from mesh_store import runs
+from mesh_store import failed_keys, runs
 from mesh_store.dialect import insert_into, insert_new
 from mesh_store.rows import COLUMNS, Prepared, Refused, prepare, row
 from mesh_store.spans import missing_from, with_numbers
@@ -90,6 +90,8 @@ def write_segment(connection: Connection, of: Run, batch: Batch, now: int) -> in
         _write_exchanges(connection, opened.id, fresh, batch.bodies, account, now)
         _write_gaps(connection, opened.id, {seq: batch.gaps[seq] for seq in new & batch.gaps.keys()}, account)
         runs.add(connection, opened.id, account)
+        # Last, as writers wait for each other here.
+        failed_keys.write(connection, (each.exchange for each in fresh), now)
     spans = with_numbers(opened.spans, new)
     runs.keep_spans(connection, opened, spans)
     return spans[-1][1] if spans else 0

@@ -9,6 +9,7 @@ from mesh_core.frames import Run, Segment, decode_segment
 from mesh_core.ids import uuid7
 from mesh_core.model import Bodies, BodyRef, Direction, Exchange, Lane, TraceOrigin
 from mesh_core.outcome import Outcome
+from mesh_core.together import Failed
 
 RUN = Run(
     run_id="a" * 32, project="shop", service="cart", instance="cart-1", recorder="0.1.0", started_at=1_000
@@ -23,6 +24,9 @@ class FakeCapture:
     failed: bool = False
     body: bytes = b""
     broken: bool = False
+    trace: str = "1" * 32
+    path: str = ""
+    request_id: str | None = None
 
     @property
     def held(self) -> int:
@@ -36,7 +40,9 @@ def finish(captured: FakeCapture) -> tuple[Exchange, Bodies]:
     ref = BodyRef(hash=digest, full_hash=digest, size=len(captured.body), stored=len(captured.body))
     exchange = an_exchange(
         id=uuid7(captured.number * 1_000_000, b"\0" * 8),
-        path=f"/{captured.number}",
+        path=captured.path or f"/{captured.number}",
+        trace_id=captured.trace,
+        request_id=captured.request_id,
         started_at=captured.number * 1_000_000,
         status=500 if captured.failed else 200,
         outcome=Outcome.HTTP_5XX if captured.failed else Outcome.OK,
@@ -77,6 +83,9 @@ class MemoryStore:
     segments: list[Segment] = field(default_factory=list)
     committed: threading.Condition = field(default_factory=threading.Condition)
     tries: int = 0
+    failed: list[int] = field(default_factory=list)
+    """Keys of what failed elsewhere."""
+    asked: int = 0
 
     def opened(self) -> "MemoryStore":
         return self
@@ -90,6 +99,14 @@ class MemoryStore:
             self.segments.append(decode_segment(segment))
             self.committed.notify_all()
         return self.segments[-1].frames[-1].seq if self.segments[-1].frames else 0
+
+    def failed_since(self, cursor: int | None) -> Failed:
+        with self.committed:
+            self.asked += 1
+            self.committed.notify_all()
+            if self.away.is_set():
+                raise StoreUnreachable("the store refused the connection", hint="is it running?")
+            return Failed(frozenset(self.failed[cursor or 0 :]), len(self.failed), more=False)
 
     def close(self) -> None:
         pass

@@ -2,7 +2,15 @@
 
 import pytest
 
-from mesh_core.config import RedactMode, Upstream, is_loopback, parse_config, split_address, trust_reasons
+from mesh_core.config import (
+    Keep,
+    RedactMode,
+    Upstream,
+    is_loopback,
+    parse_config,
+    split_address,
+    trust_reasons,
+)
 from mesh_core.errors import ConfigInvalid
 
 WHOLE = """
@@ -37,6 +45,14 @@ def test_a_whole_file_is_read() -> None:
     assert config.redact.mode is RedactMode.OFF
 
 
+def test_what_is_kept_is_said_for_all_or_for_one_service() -> None:
+    config = parse_config("keep = 'failures'\nsample = '10%'\n[services.cart]\nignore = []\nsample = '1%'")
+
+    assert (config.keep, config.sample, config.ignore) == (Keep.FAILURES, 0.1, None)
+    cart = config.services["cart"]
+    assert (cart.keep, cart.sample, cart.ignore) == (None, 0.01, ())
+
+
 def test_an_empty_file_is_all_defaults() -> None:
     assert parse_config("").project == "default"
 
@@ -55,6 +71,11 @@ def test_an_empty_file_is_all_defaults() -> None:
         ("[services.cart.upstreams]\ni = {listen = '1'}", "services.cart.upstreams.i is wrong"),
         ("[redact]\nmode = 'of'", "mesh.toml:2: redact.mode is wrong"),
         ('allow_targets = ["a:b:c"]', "allow_targets is wrong"),
+        ("keep = 'some'", "mesh.toml:1: keep is wrong"),
+        ("sample = 10", "sample is wrong"),
+        ("[services.cart]\nsample = '110%'", "services.cart.sample is wrong"),
+        ("ignore = '/healthz'", "ignore is wrong"),
+        ("ignore = ['healthz']", "ignore is wrong"),
     ],
 )
 def test_what_is_wrong_is_named_with_line_and_key(text: str, names: str) -> None:

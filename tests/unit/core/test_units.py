@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh_core.units import format_size, parse_seconds, parse_size
+from mesh_core.units import format_size, parse_seconds, parse_share, parse_size
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,10 @@ def test_sizes_are_written_short(size: int, text: str) -> None:
 @given(st.integers(0, 2**50))
 def test_a_size_that_was_written_reads_as_about_the_same(size: int) -> None:
     assert abs(parse_size(format_size(size)) - size) <= size * 0.05 + 1
+
+
+def test_shares_are_read_and_nothing_else_is_one() -> None:
+    assert [parse_share(text) for text in ("0%", "10%", " 0.5 %", "100%")] == [0, 0.1, 0.005, 1]
+    for text in ("10", "101%", "-1%", "ten%", "%", "1e1%"):
+        with pytest.raises(ValueError, match="is not a share like 10%"):
+            parse_share(text)

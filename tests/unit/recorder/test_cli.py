@@ -105,7 +105,9 @@ def test_the_documented_defaults_are_those_of_the_command() -> None:
         if isinstance(parameter, click.Option) and parameter.show_default
     }
 
-    assert set(defaults) == {"--trace-headers", "--lane", "--max-body", "--response-timeout"}
+    assert set(defaults) == {
+        "--trace-headers", "--lane", "--max-body", "--response-timeout", "--durability",
+    }  # fmt: skip
     for option, default in defaults.items():
         row = next(line for line in text.splitlines() if line.startswith(f"| `{option} "))
         assert f"`{default}`" in row

@@ -64,6 +64,16 @@ def test_the_account_is_one_line() -> None:
     )
 
 
+def test_what_was_let_go_by_choice_is_told_apart_from_drops() -> None:
+    counters = Counters(offered=9, stored=2, held=3, not_kept={"sample": 1, "probe": 3})
+
+    assert counters.balanced
+    assert closing_line("cart", Seen(counters=counters, requests=9, calls=1), "") == (
+        "mesh-record cart: 9 offered, 2 stored, 0 spooled, 0 dropped, 4 not kept (probe 3, sample 1), "
+        "3 held back for the next start"
+    )
+
+
 def test_a_service_that_seems_to_call_nobody_is_told_what_to_do() -> None:
     seen = Seen(counters=Counters(offered=1, stored=1), requests=1, calls=0)
 
@@ -88,6 +98,8 @@ def test_one_that_took_no_request_is_left_in_peace() -> None:
         "stored": 0,
         "spooled": 0,
         "dropped": {},
+        "not_kept": {},
+        "held": 0,
         "gap": 0,
         "waiting": 0,
         "resumed_segments": 0,

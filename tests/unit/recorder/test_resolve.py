@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh_core.config import Config, RedactMode, parse_config
+from mesh_core.config import Config, Keep, RedactMode, parse_config
 from mesh_core.errors import ConfigInvalid, ExitCode
 from mesh_core.project import Project
 from mesh_recorder.resolve import Options, Resolved, resolve
@@ -241,3 +241,16 @@ def test_what_the_project_hides_and_keeps_is_handed_on() -> None:
 
 def test_redaction_can_be_off() -> None:
     assert settings(a_project('[redact]\nmode = "off"')).redact_mode is RedactMode.OFF
+
+
+def test_what_is_kept_is_the_option_else_the_services_own_else_the_whole_files() -> None:
+    plain = settings(app="7002")
+    project = a_project(f'keep = "failures"\nsample = "50%"\n{SHOP}keep = "all"\nignore = []')
+    inventory = settings(project, service="inventory", cert=None)
+    cart = settings(project, keep=Keep.TRACE_FAILURES, sample="1%")
+
+    assert (plain.keep, plain.sample, plain.ignore) == (Keep.ALL, 1.0, ("default",))
+    assert (inventory.keep, inventory.sample, inventory.ignore) == (Keep.ALL, 0.5, ())
+    assert (cart.keep, cart.sample, cart.ignore) == (Keep.TRACE_FAILURES, 0.01, ("default",))
+    with pytest.raises(ConfigInvalid, match="--sample: '10' is not a share"):
+        settings(app="7002", sample="10")
