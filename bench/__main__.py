@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-NAMES = ("recorder", "store")
+NAMES = ("recorder", "redact", "store")
 
 
 def main(wanted: list[str]) -> None:

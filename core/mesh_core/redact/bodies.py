@@ -34,14 +34,15 @@ def hide_body(sweep: Sweep, ref: BodyRef, raw: bytes, headers: Headers) -> tuple
     """
     if not raw:
         return ref, raw
+    before = dict(sweep.counts)
     encoding = None if ref.decoded else ref.content_encoding or _text_of(headers, b"content-encoding")
     try:
         content, short = plain(raw, encoding, limit=MOST_INFLATED)
         kind = ref.content_type or _text_of(headers, b"content-type")
-        before = dict(sweep.counts)
         after = hide_content(sweep, content, kind, short or ref.truncated, headers)
     except Unreadable as why:
-        sweep.counts[f"dropped:{why}"] += 1
+        sweep.counts.clear()  # what was hidden in what is not kept
+        sweep.counts.update({**before, f"dropped:{why}": before.get(f"dropped:{why}", 0) + 1})
         return _renewed(ref, b"", dropped=True, encoded=False), b""
     if after == content and not short:
         return ref, raw

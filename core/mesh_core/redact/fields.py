@@ -92,6 +92,8 @@ def _part(sweep: Sweep, part: bytes, content: Content, *, cut: bool) -> bytes:
     head, blank, body = part.partition(b"\r\n\r\n")
     if not blank:
         head, blank, body = part.partition(b"\n\n")
+    if cut and not blank:
+        return b""
     end = b"" if cut else body[len(body.rstrip(b"\r\n")) :][-2:]
     before = body[: len(body) - len(end)]
     fields = [(name, value) for name, _, value in (line.partition(b":") for line in head.splitlines())]

@@ -79,13 +79,15 @@ def _named_kind(sweep: Sweep, name: bytes, kind: HeaderKind) -> HeaderKind:
 
 def _credentials(sweep: Sweep, value: bytes) -> bytes:
     """`Bearer xyz`: the scheme stays."""
+    if not value.strip():
+        return value
     match = SCHEME.fullmatch(value.strip())
     scheme, secret = (match[1] + b" ", match[2]) if match else (b"", value.strip())
     return scheme + credential(sweep, secret, "header")
 
 
 def _whole(sweep: Sweep, value: bytes) -> bytes:
-    return credential(sweep, value.strip(), "header")
+    return credential(sweep, value.strip(), "header") if value.strip() else value
 
 
 def _unnamed(sweep: Sweep, value: bytes) -> bytes:

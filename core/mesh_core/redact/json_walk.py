@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mesh_core.jsonpath import Step
 from mesh_core.redact import forms
 from mesh_core.redact.json_strings import TELLING, read, written
+from mesh_core.redact.layers import LEAST_RUN, TOKENS
 from mesh_core.redact.named import named, number
 from mesh_core.redact.names import KeyKind, key_kind, needs_state
 from mesh_core.redact.rules import State
@@ -43,9 +44,9 @@ class _Frame:
     own: KeyKind | None = None
     """Of the value that comes next; `own_left` likewise."""
     own_left: bool = False
-    place: State = ()
+    place: State = 0
     """Which paths of the project's lead here."""
-    own_place: State = ()
+    own_place: State = 0
 
 
 class Walk:
@@ -58,8 +59,7 @@ class Walk:
         self.parts = _STRING.split(raw) if b"\\" in raw else raw.split(b'"')
         if cut:
             _trim(self.parts)
-        place = sweep.rules.start
-        self.frames = [_Frame(is_object=False, step=0, place=place, own_place=place)]
+        self.frames = [_Frame(is_object=False, step=0)]
         self.plain: list[int] = []
         """Where strings are that no key told anything of."""
 
@@ -173,19 +173,27 @@ class Walk:
         if not self.plain:
             return
         together = b"\n".join([parts[at] for at in self.plain])
-        nothing = not (b"\\" in together or marks(sweep, together) or may_hold_pairs(together))
-        if nothing and not sweep.rules.only_named:
+        paired = b"\\" in together or may_hold_pairs(together)
+        if not (paired or sweep.rules.only_named or marks(sweep, together)):
             return
         for at in self.plain:
-            before = read(parts[at])
+            text = parts[at]
+            if not paired and not sweep.rules.only_named and not sweep.rules.has_patterns and _is_wordy(text):
+                continue
+            before = read(text)
             after = look_through(sweep, before, self.depth)
             if sweep.rules.only_named and after == before and not self.is_key(at):
                 after = sweep.hide("unnamed", before)
-            parts[at] = written(before, after, parts[at])
+            parts[at] = written(before, after, text)
 
     def is_key(self, at: int) -> bool:
         """Whether the string is a key."""
         return self.parts[at + 1].lstrip()[:1] == b":"
+
+
+def _is_wordy(text: bytes) -> bool:
+    """Whether text is nothing but short words: no form of a secret is."""
+    return text.replace(b" ", b"").isalpha() and LEAST_RUN not in text.translate(TOKENS)
 
 
 def _trim(parts: list[bytes]) -> None:
@@ -194,5 +202,4 @@ def _trim(parts: list[bytes]) -> None:
         parts.pop()
     elif (quote := parts[-1].find(b'"')) >= 0:
         parts[-1] = parts[-1][:quote]
-    else:
-        parts[-1] = parts[-1].rstrip(b"0123456789abcdefghijklmnopqrstuvwxyzE+-.")
+    parts[-1] = parts[-1].rstrip(b"0123456789abcdefghijklmnopqrstuvwxyzE+-.")

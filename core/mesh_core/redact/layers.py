@@ -55,8 +55,11 @@ def _run(sweep: Sweep, run: bytes, depth: int, look: Look) -> bytes:
         return run
     if not run.translate(None, _HEX):
         return _hex(sweep, run, depth, look)
-    after = PROVIDER.sub(lambda match: sweep.hide("credential", match[0]), run)
-    if after == run:
+    after = run
+    path = b"/" in run and run == run.lower()  # base64 has capitals
+    if not path:
+        after = PROVIDER.sub(lambda match: sweep.hide("credential", match[0]), run)
+    if after == run and not path:
         after = _base64(sweep, run, depth, look)
     if after == run and b"/" in run:  # of base64, or between the segments of a path
         pieces = run.split(b"/")

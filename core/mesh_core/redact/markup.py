@@ -9,6 +9,7 @@ import re
 
 from mesh_core.redact.named import named
 from mesh_core.redact.names import KeyKind, key_kind
+from mesh_core.redact.streams import OURS_LAST
 from mesh_core.redact.sweep import Sweep
 from mesh_core.redact.values import look_through
 
@@ -28,9 +29,9 @@ type _Kinds = list[KeyKind | None]
 
 
 def hide_markup(sweep: Sweep, raw: bytes, *, cut: bool = False) -> bytes:
-    """A document without secrets; of one that was cut off, the last tag or text goes."""
-    if cut:
-        raw = raw[: max(raw.rfind(b"<"), 0)]
+    """A document without secrets; of one that was cut off, what follows its last whole tag goes."""
+    if cut and not OURS_LAST.search(raw, max(0, len(raw) - 64)):
+        raw = raw[: raw.rfind(b">") + 1]
     kinds: _Kinds = [None]
     return b"".join([_hidden(sweep, match[0], kinds) for match in _TOKEN.finditer(raw)])
 

@@ -8,8 +8,8 @@ from mesh_core.globs import Glob, parse_glob
 from mesh_core.jsonpath import START, JsonPath, Reached, Step, parse_jsonpath
 from mesh_core.redact.names import KeyKind, key_kind, query_kind
 
-type State = tuple[Reached, ...]
-"""For each path of a project, how far a reader has come along it."""
+type State = int
+"""How far a reader of a document has come along each path of a project; 0 at the root."""
 
 _MOST_STEPS = 8192
 _WORD = re.compile(rb"[^\s\"'<>,;(){}\[\]&?=\\|`]{3,4096}")
@@ -35,8 +35,12 @@ class Rules:
         self._allowed_count = len(allow.json)
         self._all_paths = _paths(allow) + _paths(hide)
         self._path_names = [path.names for path in self._all_paths]
-        self.start: State = (START,) * len(self._all_paths)
-        """Where a document's reader is at its root."""
+        self._by_index = any(isinstance(step, int) for path in self._all_paths for _, step in path.segments)
+        start = (START,) * len(self._all_paths)
+        self._states: list[tuple[Reached, ...]] = [start]
+        self._known = {start: 0}
+        self._ends: list[bool | None] = [None]
+        """By state: hide what is there, leave it, or as ever."""
         self._steps: dict[tuple[State, Step], State] = {}
         self.harmless: set[bytes] = set()
         """Keys of documents that were found to tell nothing."""
@@ -69,24 +73,31 @@ class Rules:
 
     def advance(self, place: State, step: Step) -> State:
         """Where a document's reader is, one key or index further down."""
+        if isinstance(step, int) and not self._by_index:
+            step = 0
         found = self._steps.get((place, step))
-        if found is None:
-            found = tuple(
-                path.advance(reached, step) for path, reached in zip(self._all_paths, place, strict=True)
-            )
-            if len(self._steps) >= _MOST_STEPS:
-                self._steps.clear()
-            self._steps[place, step] = found
+        return self._new_state(place, step) if found is None else found
+
+    def _new_state(self, place: State, step: Step) -> State:
+        if len(self._steps) >= _MOST_STEPS:
+            self._steps.clear()
+        before = self._states[place]
+        pairs = zip(self._all_paths, before, strict=True)
+        reached = tuple(path.advance(at, step) for path, at in pairs)
+        if reached not in self._known:
+            self._known[reached] = len(self._states)
+            self._states.append(reached)
+            ends = [path.ends(at) for path, at in zip(self._all_paths, reached, strict=True)]
+            self._ends.append(False if any(ends[: self._allowed_count]) else any(ends) or None)
+        found = self._steps[place, step] = self._known[reached]
         return found
 
     def json_kind(self, place: State, key: bytes) -> tuple[KeyKind | None, bool]:
         """What the value at `place` is, and whether it, and all below it, is left as it is."""
-        named = [path.ends(reached) for path, reached in zip(self._all_paths, place, strict=True)]
-        if any(named[: self._allowed_count]):
-            return None, True
-        if any(named):
-            return KeyKind.SECRET, False
-        return key_kind(key), False
+        named = self._ends[place]
+        if named is None:
+            return key_kind(key), False
+        return (KeyKind.SECRET if named else None), not named
 
     def hits(self, raw: bytes) -> list[tuple[int, int]]:
         """Where words are that a pattern of the project fits."""

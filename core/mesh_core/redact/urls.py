@@ -25,7 +25,8 @@ _BEFORE = re.compile(rb"[\w.-]{0,48}\Z")
 _CREDENTIALS = re.compile(rb"(?i)\b((?:Bearer|Basic|Digest|Token|ApiKey)[ \t]{1,4})([\w.~+/=%-]{6,65536})")
 _SCHEMES = frozenset({b"bearer", b"basic", b"digest", b"token", b"apikey"})
 _PROSE = re.compile(rb"[a-z]{1,12}[.!?]?")
-_WORD = re.compile(rb"[A-Za-z]?[a-z-]{1,24}[.]?")
+_WORD = re.compile(rb"[A-Za-z]?[a-z-]{1,24}[.=]?")
+"""No credential: prose, or the name of a parameter (`Bearer realm="…"`)."""
 
 
 def userinfo(sweep: Sweep, raw: bytes) -> bytes:
