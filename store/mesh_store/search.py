@@ -54,7 +54,8 @@ def search(connection: Connection, query: Query, *, limit: int, cursor: str | No
     batch = limit + 1 if meaning.exact else _BATCH
     last, seen = after, 0
     for hit in looked_through(connection, query, meaning, after=after, batch=batch):
-        if len(found) == limit or (seen == MOST_LOOKED_THROUGH and not meaning.exact):
+        full = len(found) == limit and hit.fits
+        if full or (seen == MOST_LOOKED_THROUGH and not meaning.exact):
             return Page(tuple(found), _write_cursor(last, query))
         last, seen = position(hit.exchange), seen + 1
         if hit.fits:
