@@ -54,7 +54,15 @@ def make_engine(url: str, *, busy_seconds: float = 5.0) -> Engine:
     """
     parsed = store_url(url)
     if parsed.get_backend_name() != "sqlite":
-        arguments = {"connect_timeout": 10, "application_name": "mesh-replay"}
+        arguments = {
+            "connect_timeout": 10,
+            "application_name": "mesh-replay",
+            # A server that vanished without a word is noticed within a minute, and not after hours.
+            "keepalives_idle": 20,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 50_000,
+        }
         return create_engine(
             parsed,
             pool_pre_ping=True,

@@ -17,7 +17,7 @@ from mesh_core.config import Keep
 from mesh_core.frames import Run
 from mesh_core.model import Bodies, Exchange
 from mesh_recorder.alarm import Alarm
-from mesh_recorder.counters import Counters
+from mesh_recorder.counters import Counters, Drops
 from mesh_recorder.journal import Journal
 from mesh_recorder.keep import Keeping
 from mesh_recorder.selection import Selection
@@ -34,6 +34,10 @@ SPOOL_CAP = 1024**3
 """Bytes that a spool may take."""
 HELD_SHARE = 4
 """One part in so many of the spool's cap is for what is held back, where anything is."""
+RECOVERY = 0.2
+"""Seconds that the writer rests after an error of its own."""
+LAST_TRIES = 5
+"""How many such errors the end puts up with."""
 LAST_WORD = 2.0
 """Seconds that the end waits for what the store knows of failures."""
 DAMAGED = "frame_damaged"
@@ -89,7 +93,8 @@ class Pipeline[Captured: Held]:
         self._selection = Selection(keeping=keeping, journal=self._journal, redact=redact, run=run, cap=held)
         self._failures: deque[frozenset[int]] = deque()
         self._queue: deque[Captured] = deque()
-        self._reports: deque[tuple[str, int, int]] = deque()
+        self._reports = Drops()
+        self._reporting = threading.Lock()  # only where something is lost, and only ever for a moment
         self._wake = threading.Event()
         self._asleep = False
         self._ending = threading.Event()
@@ -102,7 +107,7 @@ class Pipeline[Captured: Held]:
         self._offered += 1
         held = captured.held
         if self._taken - self._released + held > self._budget:
-            self._reports.append(("queue_full", 1, time.time_ns()))
+            self._report("queue_full", 1)
             return
         self._taken += held
         self._queue.append(captured)
@@ -112,7 +117,7 @@ class Pipeline[Captured: Held]:
     def lost(self, reason: str, count: int = 1) -> None:
         """Count exchanges that ended and could not be captured; never blocks, never raises."""
         self._offered += count
-        self._reports.append((reason, count, time.time_ns()))
+        self._report(reason, count)
 
     def start(self) -> None:
         """Begin to write, and to ship."""
@@ -138,7 +143,9 @@ class Pipeline[Captured: Held]:
         journal, shipper = self._journal, self._shipper
         stored, gap = (shipper.stored, shipper.damaged) if shipper else (0, 0)
         dropped = dict(journal.dropped)
-        for reason, count, _ in list(self._reports):
+        with self._reporting:
+            unwritten = dict(self._reports.counts)
+        for reason, count in unwritten.items():
             if reason != DAMAGED:
                 dropped[reason] = dropped.get(reason, 0) + count
         selection = self._selection
@@ -178,18 +185,30 @@ class Pipeline[Captured: Held]:
         return self._shipper.away if self._shipper else None
 
     def _work(self) -> None:
-        """The writer's thread."""
-        self._journal.open()
+        """The writer's thread, which ends when it is told to and never before."""
+        failures = 0
         while self._queue or not self._ending.is_set():
-            self._write_slice()
-            self._note_reports()
-            self._look_after()
-            self._rest()
+            try:
+                self._journal.open()  # what earlier runs left is shipped, also where no traffic comes
+                self._write_slice()
+                self._look_after()
+            except Exception as error:  # noqa: BLE001  # recording goes on, whatever it was
+                failures += 1
+                if failures == 1:  # and of what kind alone: what was captured may be in its text
+                    logger.warning("the writer failed (%s), and goes on", type(error).__name__)
+                if self._ending.is_set() and failures >= LAST_TRIES:
+                    break
+                self._ending.wait(RECOVERY)
+            else:
+                failures = 0
+                self._rest()
+        self._end()
+
+    def _end(self) -> None:
         if self._shipper is not None:
             self._journal.seal()
             self._shipper.hear(LAST_WORD)
         self._look_after()
-        self._note_reports()
         self._selection.close()
         self._journal.close()
 
@@ -197,6 +216,7 @@ class Pipeline[Captured: Held]:
         now = time.monotonic()
         while self._failures:
             self._selection.heard(self._failures.popleft(), now)
+        self._note_reports()
         self._selection.upkeep(now, self._alarm.heard_at if self._alarm else None)
         self._journal.upkeep()
 
@@ -232,14 +252,22 @@ class Pipeline[Captured: Held]:
     def _write(self, captured: Captured) -> None:
         self._selection.take(*self._finish(captured), time.monotonic())
 
+    def _report(self, reason: str, count: int) -> None:
+        now = time.time_ns()
+        with self._reporting:
+            self._reports.add(reason, count, now, now)
+
     def _note_reports(self) -> None:
-        while self._reports:
-            reason, count, at = self._reports[0]
-            if reason == DAMAGED:
-                self._journal.damaged(count, at)
-            else:
-                self._journal.drop(reason, count, at, at)
-            self._reports.popleft()
+        if not self._reports.counts:
+            return
+        with self._reporting:
+            for reason, count in self._reports.counts.items():
+                started_at, ended_at = self._reports.windows[reason]
+                if reason == DAMAGED:
+                    self._journal.damaged(count, ended_at)
+                else:
+                    self._journal.drop(reason, count, started_at, ended_at)
+            self._reports = Drops()
 
     def _heard(self, keys: frozenset[int]) -> None:
         """Called in the shipper's thread."""
@@ -248,4 +276,4 @@ class Pipeline[Captured: Held]:
 
     def _damaged(self, count: int) -> None:
         """Called in the shipper's thread."""
-        self._reports.append((DAMAGED, count, time.time_ns()))
+        self._report(DAMAGED, count)
