@@ -144,7 +144,7 @@ def _identity(captured: Captured) -> dict[str, Any]:
         "service": place.service,
         "instance": place.instance,
         "direction": place.direction,
-        "peer": _peer(captured),
+        "peer": peer_of(captured),
         "connection": captured.connection,
         "recorder": place.recorder,
         "lane": place.lane,
@@ -184,7 +184,7 @@ def _response(captured: Captured, bodies: dict[str, bytes]) -> dict[str, Any]:
 
 
 def _times(captured: Captured) -> dict[str, Any]:
-    connect, tls = _setup_times(captured)
+    connect, tls = setup_times(captured)
     return {
         "started_at": captured.started_at,
         "request_end": _at(captured, captured.request_end),
@@ -202,10 +202,15 @@ def _trace(captured: Captured) -> tuple[str, str | None, bool | None, TraceOrigi
     request_id = captured.made or captured.found.request_id
     if request_id is not None:
         return trace_id_of_request_id(request_id), None, None, TraceOrigin.REQUEST_ID
-    return secrets.token_hex(16), None, None, TraceOrigin.SYNTHETIC
+    return synthetic_trace_id(), None, None, TraceOrigin.SYNTHETIC
 
 
-def _peer(captured: Captured) -> str | None:
+def synthetic_trace_id() -> str:
+    """A trace id for a request that is in none."""
+    return secrets.token_hex(16)
+
+
+def peer_of(captured: Captured) -> str | None:
     """The other side's name where it is known, else its address."""
     place = captured.place
     if place.direction is Direction.INBOUND:
@@ -233,7 +238,7 @@ def _at(captured: Captured, moment: int) -> int | None:
     return captured.started_at + max(0, moment - captured.began) if moment else None
 
 
-def _setup_times(captured: Captured) -> tuple[int | None, int | None]:
+def setup_times(captured: Captured) -> tuple[int | None, int | None]:
     """How long connecting and TLS took, where the connection was made for this request."""
     if captured.server_times is None:
         return None, None

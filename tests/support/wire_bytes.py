@@ -11,8 +11,9 @@ from mesh_recorder.addons.roles import Role
 from mesh_recorder.capture import Place
 from mesh_recorder.settings import Endpoint, TraceHeaders
 from mesh_recorder.tee import Room
-from mesh_recorder.wire.captured import WireCaptured, finish_wire
+from mesh_recorder.wire.captured import WireCaptured
 from mesh_recorder.wire.desk import Desk
+from mesh_recorder.wire.finishing import finish_wire
 from mesh_recorder.wire.link import Link
 from mesh_recorder.wire.upstream import Upstream
 
@@ -64,6 +65,10 @@ class _Listener:
         self.links.discard(link)
 
 
+def lost(reason: str) -> None:
+    raise AssertionError(reason)
+
+
 class Relay:
     """A link between two pipes, whose upstream is connected from the start."""
 
@@ -76,6 +81,7 @@ class Relay:
         self.desk = Desk(
             Role(place=place, target=Endpoint(host="127.0.0.1", port=1)),
             offer=self.captured.append,
+            lost=lost,
             trace_headers=mode,
             max_body=1 << 20,
             room=self.room,

@@ -16,7 +16,8 @@ from mesh_recorder.addons.roles import Role
 from mesh_recorder.capture import Place
 from mesh_recorder.settings import Endpoint, TraceHeaders
 from mesh_recorder.tee import Room
-from mesh_recorder.wire.captured import WireCaptured, finish_wire
+from mesh_recorder.wire.captured import WireCaptured
+from mesh_recorder.wire.finishing import finish_wire
 from mesh_recorder.wire.relay import WireListener
 
 ADDED = re.compile(rb"(?:x-request-id: [0-9a-f-]{36}|tracestate: mesh=[0-9a-f]{32})\r\n")
@@ -160,6 +161,7 @@ class Recording:
     """A wire listener, and what it captured."""
 
     listener: WireListener
+    lost: list[str]
     port: int
     queue: asyncio.Queue[WireCaptured]
     room: Room
@@ -185,6 +187,7 @@ async def recording(
     host: str = "127.0.0.1",
     strangers: bool = False,
     room: int = 64 * 1024 * 1024,
+    failures: int = 0,
     **limits: Any,
 ) -> AsyncIterator[Recording]:
     """A listener in front of a port of this machine; None for the forward proxy."""
@@ -193,10 +196,12 @@ async def recording(
     )
     target = Endpoint(host=host, port=upstream) if upstream is not None else None
     queue: asyncio.Queue[WireCaptured] = asyncio.Queue()
+    lost: list[str] = []
     space = Room(room)
     listener = WireListener(
         Role(place=place, target=target, strangers=strangers),
         offer=queue.put_nowait,
+        lost=lost.append,
         room=space,
         **limits,
     )
@@ -204,12 +209,12 @@ async def recording(
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(("127.0.0.1", 0))
     await listener.start(bound)
-    found = Recording(listener, bound.getsockname()[1], queue, space, room)
+    found = Recording(listener, lost, bound.getsockname()[1], queue, space, room)
     try:
         yield found
     finally:
         await listener.stop(0)
-    assert listener.desk.failures == 0
+    assert listener.desk.failures == len(lost) == failures
     assert space.free == room, "every byte of room that was taken is given back"
 
 

@@ -174,7 +174,7 @@ class Book:
                 by_client = self.cut is None and error == failures.CLIENT_GONE
                 tunnel.websocket = 1006
                 tunnel.error = None if by_client else self.cut or error
-                tunnel.messages.append((by_client, time.monotonic_ns(), "close", b"1006"))
+                tunnel.note(by_client, "close", b"1006")
             self.desk.hand_over(tunnel)
         self.end_tap(error)
 

@@ -25,6 +25,7 @@ class Desk:
         role: Role,
         *,
         offer: Callable[[WireCaptured], None],
+        lost: Callable[[str], None],
         trace_headers: TraceHeaders,
         max_body: int,
         room: Room,
@@ -37,6 +38,7 @@ class Desk:
         self.mode = trace_headers
         self.strangers = role.strangers
         self.offer = offer
+        self.lost = lost
         self.max_body = max_body
         self.room = room
         self.connect_timeout = connect_timeout
@@ -60,6 +62,7 @@ class Desk:
     def failed(self, error: Exception) -> None:
         """Count a connection that reading failed over; said once, as it would be said often."""
         self.failures += 1
+        self.lost("capture_error")
         if self.failures == 1:
             logger.warning(
                 "a connection could not be read (%s); its traffic goes on, such are counted",

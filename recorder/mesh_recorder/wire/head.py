@@ -201,7 +201,10 @@ def check_begun(data: bytes, checked: int) -> int:
 def fields_of(head: bytes) -> Headers:
     """The fields of a whole head: order, case and duplicates as they came; values without blanks around."""
     begin = head.find(b"\r\n") + 2
-    return tuple((name, value.rstrip(b" \t")) for name, value in _FIELD.findall(head, begin))
+    found = _FIELD.findall(head, begin)
+    if b" \r\n" not in head and b"\t\r\n" not in head:
+        return tuple(found)
+    return tuple((name, value.rstrip(b" \t")) for name, value in found)
 
 
 def lenient_fields(lines: bytes) -> Headers:

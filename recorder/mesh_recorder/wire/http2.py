@@ -197,7 +197,7 @@ class Http2:
         if status is None or captured.status is not None:
             captured.response_trailers = fields
         elif status.startswith(b"1"):
-            captured.messages.append((False, time.monotonic_ns(), "informational", status))
+            captured.note(False, "informational", status)
         else:
             captured.first_byte = time.monotonic_ns()
             captured.status = int(status) if status.isdigit() else None

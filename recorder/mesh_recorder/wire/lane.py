@@ -28,6 +28,7 @@ class WireLane:
         settings: SidecarSettings,
         *,
         offer: Callable[[WireCaptured], None],
+        lost: Callable[[str], None],
     ) -> None:
         """Make the lane; nothing is accepted before `start`.
 
@@ -35,6 +36,7 @@ class WireLane:
             gates: the bound sockets, and what each stands for.
             settings: the sidecar's.
             offer: takes a request that has ended; must not block.
+            lost: counts one that could not be captured, by reason.
         """
         room = Room(settings.budget)
         self._gates = [
@@ -43,6 +45,7 @@ class WireLane:
                 WireListener(
                     role,
                     offer=offer,
+                    lost=lost,
                     room=room,
                     trace_headers=settings.trace_headers,
                     max_body=settings.max_body,

@@ -21,6 +21,7 @@ class WireListener:
         role: Role,
         *,
         offer: Callable[[WireCaptured], None],
+        lost: Callable[[str], None],
         room: Room,
         trace_headers: TraceHeaders = TraceHeaders.LINK,
         max_body: int = 1024 * 1024,
@@ -32,6 +33,7 @@ class WireListener:
         Args:
             role: what the listener stands for; its target, if it has one, is plain HTTP.
             offer: takes a request that has ended; must not block.
+            lost: counts one that could not be captured, by reason.
             room: bytes that all open requests may keep together.
             trace_headers: what may be added to a request's headers.
             max_body: bytes of a body that are kept.
@@ -41,6 +43,7 @@ class WireListener:
         self.desk = Desk(
             role,
             offer=offer,
+            lost=lost,
             trace_headers=trace_headers,
             max_body=max_body,
             room=room,

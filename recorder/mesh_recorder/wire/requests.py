@@ -6,14 +6,17 @@
 """
 
 import logging
+import re
 import time
 from typing import TYPE_CHECKING
 
 from mesh_recorder import failures
+from mesh_recorder.settings import TraceHeaders
 from mesh_recorder.wire.captured import WireCaptured
 from mesh_recorder.wire.chunks import Chunks
 from mesh_recorder.wire.head import CHUNKED, END, Doubt, check_begun, read_request
 from mesh_recorder.wire.http2 import PREFACE
+from mesh_recorder.wire.quick import REQUEST
 from mesh_recorder.wire.reading import Reading
 from mesh_recorder.wire.splice import spliced
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_HEAD, _BLIND = Reading.HEAD, Reading.BLIND
 MOST_EARLY = 64 * 1024
 """Bytes that are kept of what a client sends before its upgrade is answered."""
 
@@ -37,6 +41,7 @@ class Requests:
         self.book = link.book
         self.desk = link.desk
         self.reading = Reading.HEAD
+        self._quick = link.desk.mode is TraceHeaders.LINK
         self.current: WireCaptured | None = None
         """The request whose end has not been seen."""
         self.held = b""
@@ -53,21 +58,38 @@ class Requests:
     def take(self, data: bytes) -> bytes:
         """What goes on to the upstream now that `data` came; never raises."""
         reading = self.reading
-        if reading is Reading.BLIND:
+        if reading is _BLIND:
             return data
         if self.held:
             data = self.held + data
             self.held = b""
         self._at = 0
         try:
-            if reading is Reading.HEAD and 0 < data.find(END) == len(data) - 4 and data[0] != 13:
-                return self._begin(data)  # one head and nothing else: nearly every request
+            if reading is _HEAD and self._quick:
+                asked = REQUEST.fullmatch(data)
+                if asked is not None and not self.link.responses.early:
+                    return self._begin_quickly(data, asked)
             return self._read(data)
         except Doubt as doubt:
             return self._doubt(data, str(doubt))
         except Exception as error:  # noqa: BLE001  # an error of ours must never touch traffic
             self.desk.failed(error)
             return self._blind(data)
+
+    def _begin_quickly(self, head: bytes, asked: re.Match[bytes]) -> bytes:
+        """A request begins, and ends, that one pattern told all of; its head as it goes on."""
+        link = self.link
+        captured = self.desk.begin(link.name, self._held_at)
+        self._checked = self._held_at = 0
+        captured.asked, captured.request_bytes = asked, head
+        captured.caller, captured.target = link.peer, link.target
+        captured.request_end = captured.began  # or a little later, where the head came in parts
+        self.book.pending.append(captured)
+        at = asked.end(3)
+        if at >= 0:
+            return b"%btracestate: mesh=%b\r\n%b" % (head[:at], captured.id.encode(), head[at:])
+        made = captured.made = self.desk.fresh_id()
+        return b"%bx-request-id: %b\r\n\r\n" % (head[:-2], made.encode())
 
     def _read(self, data: bytes) -> bytes:
         out = self._out = []

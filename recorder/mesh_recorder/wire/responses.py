@@ -4,18 +4,23 @@
 2. At the first doubt the connection's remaining bytes stay unread, in both directions.
 """
 
+import re
 import time
 from typing import TYPE_CHECKING
 
 from mesh_recorder.wire.captured import WireCaptured
 from mesh_recorder.wire.chunks import Chunks
 from mesh_recorder.wire.head import CHUNKED, END, MAX_HEAD, UNTIL_CLOSE, Doubt, ResponseHead, read_response
+from mesh_recorder.wire.quick import RESPONSE
 from mesh_recorder.wire.reading import Reading
 
 if TYPE_CHECKING:
     from mesh_recorder.wire.link import Link
 
+_HEAD = Reading.HEAD
 MOST_INFORMATIONAL = 100
+MOST_QUICK = 64 * 1024
+"""Bytes of a response that is kept as it came, however many others are open."""
 MOST_EARLY = 64 * 1024
 """Bytes that are kept of what an upstream says before it is asked."""
 
@@ -33,6 +38,7 @@ class Responses:
         """Whether this upstream has answered anything on this connection."""
         self.early = b""
         """What it said before the client did: the client's first bytes tell in which protocol."""
+        self._quick = min(self.desk.max_body, MOST_QUICK)
         self._part = b""
         self._left = 0
         self._chunks: Chunks | None = None
@@ -41,17 +47,31 @@ class Responses:
     def feed(self, data: bytes) -> None:
         """Read a copy; never raises."""
         try:
-            if self.reading is Reading.HEAD and not self._part:
-                at = self._head(data, 0)  # nearly every response begins and ends in one piece
-                if at < len(data):
-                    self._read(data, at)
-            elif self.reading is not Reading.BLIND:
+            pending = self.book.pending
+            if pending and self.reading is _HEAD and not self._part:
+                told = RESPONSE.match(data)
+                if told is not None and len(data) - told.end() == int(told[2]):
+                    captured = pending[0]
+                    if captured.asked is not None and len(data) <= self._quick:
+                        self._take_quickly(captured, told)
+                        return
+            if self.reading is not Reading.BLIND:
                 self._read(data, 0)
         except Doubt as doubt:
             self._doubt(str(doubt))
         except Exception as error:  # noqa: BLE001  # an error of ours must never touch traffic
             self.desk.failed(error)
             self._doubt("the sidecar could not read the response")
+
+    def _take_quickly(self, captured: WireCaptured, told: re.Match[bytes]) -> None:
+        """A response that one pattern told all of, whole and by itself."""
+        captured.told = told
+        captured.ended = now = time.monotonic_ns()
+        captured.first_byte = captured.first_byte or now
+        captured.held += len(told.string)
+        self.used = True
+        self.book.pending.popleft()
+        self.book.whole(captured)
 
     def _read(self, data: bytes, at: int) -> None:
         while at < len(data):
@@ -126,7 +146,7 @@ class Responses:
         if status < 200:
             if len(captured.messages) < MOST_INFORMATIONAL:
                 line = captured.response_bytes.partition(b"\r\n")[0][9:].strip()
-                captured.messages.append((False, time.monotonic_ns(), "informational", line))
+                captured.note(False, "informational", line)
             captured.status = None
             captured.response_bytes = b""
             captured.expects = captured.expects and status != 100

@@ -1,6 +1,5 @@
 """A WebSocket's messages and close code, read from frames that have passed. Source: RFC 6455, RFC 7692."""
 
-import time
 import zlib
 
 from mesh_recorder.wire.captured import WireCaptured
@@ -166,7 +165,7 @@ class WebSocket:
         if len(captured.messages) < MOST_MESSAGES and self._kept + len(payload) <= self._limit:
             self._kept += len(payload)
             captured.held += 200 + len(payload)
-            captured.messages.append((by_client, time.monotonic_ns(), kind, payload))
+            captured.note(by_client, kind, payload)
 
 
 def _head(buffer: bytearray) -> tuple[int, int, bytes] | None:

@@ -230,17 +230,17 @@ def test_an_error_of_ours_costs_no_byte(loop: Loop, monkeypatch: pytest.MonkeyPa
             await peer.read(len(OK))
 
     async def run() -> None:
-        async with serving(serve) as server, recording(server.port) as recorded, asyncio.timeout(PATIENCE):
-            for broken in (
-                "mesh_recorder.wire.requests.spliced",
-                "mesh_recorder.wire.responses.read_response",
-            ):
+        async with (
+            serving(serve) as server,
+            recording(server.port, failures=2) as recorded,
+            asyncio.timeout(PATIENCE),
+        ):
+            for side in ("requests.REQUEST", "responses.RESPONSE"):
                 with monkeypatch.context() as patch:
-                    patch.setattr(broken, None)
+                    patch.setattr(f"mesh_recorder.wire.{side}", None)
                     client = await calling(recorded.port, call)
                     assert bytes(client.got) == OK * 2
-            await recorded.exchanges(2)
-            assert recorded.listener.desk.failures == 2
-            recorded.listener.desk.failures = 0
+            assert (await recorded.exchange()).outcome is Outcome.PROTOCOL_ERROR
+            assert recorded.lost == ["capture_error"] * 2
 
     run_on(loop, run())
