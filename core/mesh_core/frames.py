@@ -105,7 +105,7 @@ def encode_frame(frame: Frame) -> bytes:
 
 def decode_frame(data: bytes) -> Frame | None:
     """Read back the bytes of one `encode_frame`; None where they are damaged."""
-    read = _frame_at(memoryview(data), 0)
+    read = _frame_at(memoryview(data), 0, zstandard.ZstdDecompressor())
     return read[0] if read is not None else None
 
 
@@ -135,9 +135,10 @@ def decode_segment(data: bytes) -> Segment:
 def _frames(data: bytes, view: memoryview, offset: int) -> Iterator[Frame | Damage]:
     """Frames from `offset` on; after damage, the next place where a checksum fits."""
     end = len(view)
-    search = _Search(data, view, left=_MOST_SEARCHED * end)
+    unpack = zstandard.ZstdDecompressor()  # one for all: each costs as much as a frame
+    search = _Search(data, view, unpack, left=_MOST_SEARCHED * end)
     while offset < end:
-        read = _frame_at(view, offset)
+        read = _frame_at(view, offset, unpack)
         if read is not None:
             frame, offset = read
             yield frame
@@ -153,6 +154,7 @@ class _Search:
 
     data: bytes
     view: memoryview
+    unpack: zstandard.ZstdDecompressor
     left: int
     """Bytes whose checksum may still be tried: content made for it could ask for each byte over and over."""
 
@@ -163,13 +165,13 @@ class _Search:
             length = _HEAD.unpack_from(self.view, at - _HEAD.size)[0]
             if at + length <= len(self.view):
                 self.left -= length
-                if _frame_at(self.view, at - _HEAD.size):
+                if _frame_at(self.view, at - _HEAD.size, self.unpack):
                     return at - _HEAD.size
             at = self.data.find(zstandard.FRAME_HEADER, at + 1)
         return len(self.view)
 
 
-def _frame_at(view: memoryview, offset: int) -> tuple[Frame, int] | None:
+def _frame_at(view: memoryview, offset: int, unpack: zstandard.ZstdDecompressor) -> tuple[Frame, int] | None:
     found = _payload_at(view, offset)
     if found is None:
         return None
@@ -177,7 +179,7 @@ def _frame_at(view: memoryview, offset: int) -> tuple[Frame, int] | None:
     try:
         if zstandard.frame_content_size(payload) > MAX_FRAME:  # else it is believed whatever it says
             return None
-        plain = zstandard.ZstdDecompressor().decompress(payload, max_output_size=MAX_FRAME)
+        plain = unpack.decompress(payload, max_output_size=MAX_FRAME)
         frame = msgspec.msgpack.decode(plain, type=Frame)
     except (zstandard.ZstdError, msgspec.MsgspecError, ValueError):
         return None
