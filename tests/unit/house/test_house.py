@@ -42,3 +42,12 @@ def test_each_room_holds_one_typed_package_with_our_prefix(room: str) -> None:
     assert len(packages) == 1
     assert packages[0].startswith("mesh_")
     assert (ROOT / room / packages[0] / "py.typed").exists()
+
+
+@pytest.mark.xdist_group("house")
+def test_tests_that_share_what_they_start_are_kept_on_one_worker(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist tells groups by the ids that it gives; a pytest that ignores them scatters the group."""
+    if not getattr(request.config.option, "loadgroup", False):
+        pytest.skip("no workers: pytest -n 2 --dist loadgroup")
+
+    assert request.node.nodeid.endswith("@house")
