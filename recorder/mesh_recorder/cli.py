@@ -107,6 +107,20 @@ FILE = click.Path(path_type=Path)
     show_default=True,
     help="Sync what is recorded to the disk every 100 ms (batch), or each exchange as it is written (each).",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 64),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Carry the traffic by this many processes, with a supervisor that replaces one that dies; "
+    "0: by this process alone.",
+)
+@click.option(
+    "--admin",
+    metavar="ADDRESS",
+    help="Where /healthz, /readyz, /metrics and /bypass are, or off.  [default: a free port, remembered]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Say ready and stopped as JSON, a line each.")
 @click.option("--verbose", is_flag=True, help="Log more, to stderr.")
 @version_option("mesh-record")

@@ -18,6 +18,7 @@ class Ports:
     inbound: Listen | None = None
     outbound: Listen | None = None
     upstreams: tuple[UpstreamPort, ...] = ()
+    admin: Listen | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +28,8 @@ class Seen:
     counters: Counters
     requests: int
     calls: int
+    restarts: int = 0
+    """Workers that died and were replaced."""
 
     @property
     def blind(self) -> bool:
@@ -42,6 +45,10 @@ def ready_line(settings: SidecarSettings, ports: Ports) -> str:
     if ports.outbound is not None:
         parts.append(f"outbound {ports.outbound}")
     parts += [f"upstream {port.name} {port.listen} -> {_plain(str(port.target))}" for port in ports.upstreams]
+    if ports.admin is not None:
+        parts.append(f"admin {ports.admin}")
+    if settings.workers:
+        parts.append(f"{settings.workers} worker{'s' * (settings.workers != 1)}")
     parts += [f"store {without_password(settings.store)}", f"lane {settings.lane}"]
     return f"mesh-record {settings.service}: {', '.join(parts)}"
 
@@ -61,6 +68,8 @@ def ready_json(
             {"name": port.name, "listen": str(port.listen), "target": str(port.target)}
             for port in ports.upstreams
         ],
+        "admin": str(ports.admin) if ports.admin else None,
+        "workers": settings.workers,
         "store": without_password(settings.store),
         "lane": settings.lane,
         "redact_mode": settings.redact_mode,
@@ -89,6 +98,8 @@ def closing_line(service: str, seen: Seen, remedy: str) -> str:
         parts.append(f"{counters.waiting} not written in time")
     if counters.resumed:
         parts.append(f"{counters.resumed} segments of earlier runs shipped")
+    if seen.restarts:
+        parts.append(f"{seen.restarts} worker{'s' * (seen.restarts != 1)} replaced")
     text = f"mesh-record {service}: {', '.join(parts)}"
     if counters.failures:
         text += f"; {counters.failures} of them failures"
@@ -115,6 +126,7 @@ def closing_json(service: str, seen: Seen, remedy: str, exit_code: int) -> str:
         "failures": counters.failures,
         "requests": seen.requests,
         "calls": seen.calls,
+        "worker_restarts": seen.restarts,
         "note": f"{blind_words(seen.requests)}: {remedy}" if seen.blind else None,
         "exit_code": exit_code,
     }

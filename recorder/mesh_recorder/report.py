@@ -8,6 +8,8 @@ from typing import Any
 from mesh_recorder.counters import Counters
 from mesh_recorder.tally import Tally
 
+BLIND_AFTER = 100
+"""Requests after which a service that seems to call nobody is spoken of."""
 DIED = "worker_died"
 """The reason for what a worker had taken and not written when it died."""
 
@@ -34,6 +36,15 @@ class Report:
     """Why the store takes nothing at the moment; None while it does."""
     bypassed: bool = False
     """Whether nothing is recorded, because somebody said so."""
+    workers: int = 1
+    """Processes that carry traffic now."""
+    restarts: int = 0
+    """Workers that died and were replaced."""
+
+    @property
+    def blind(self) -> bool:
+        """Whether the service was busy, and seemed to call nobody."""
+        return self.requests >= BLIND_AFTER and self.calls == 0
 
 
 def to_document(report: Report) -> dict[str, Any]:
@@ -60,7 +71,9 @@ def after_death(report: Report) -> tuple[Report, int]:
     """
     counters = report.counters
     taken = replace(counters, offered=counters.offered - counters.waiting, waiting=0)
-    rest = replace(report, counters=taken, in_flight=0, queue_bytes=0, spool_bytes=0, store_away=None)
+    rest = replace(
+        report, counters=taken, in_flight=0, queue_bytes=0, spool_bytes=0, store_away=None, workers=0
+    )
     return rest, counters.waiting + report.in_flight
 
 

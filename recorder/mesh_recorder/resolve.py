@@ -51,6 +51,8 @@ class Options:
     keep: Keep | None = None
     sample: str | None = None
     durability: Durability = Durability.BATCH
+    workers: int = 0
+    admin: str | None = None
     with_command: bool = False
     """Whether the service itself is run as well."""
 
@@ -106,6 +108,8 @@ def resolve(
         ca_dir=home / "ca",
         spool_dir=home / "spool" / file_name(name) / file_name(instance),
         store=project.store,
+        workers=options.workers,
+        admin=_admin(options.admin, free_port),
     )
     settings = _with_files(_with_choices(settings, options, service), options, service, project.config_path)
     settings = _with_selection(settings, options, service, config)
@@ -174,7 +178,7 @@ def _same_host(listening: str, other: str) -> bool:
 
 def _no_address_twice(settings: SidecarSettings) -> None:
     taken: dict[str, str] = {}
-    named = [("--inbound", settings.inbound), ("--outbound", settings.outbound)]
+    named = [("--inbound", settings.inbound), ("--outbound", settings.outbound), ("--admin", settings.admin)]
     named += [(f"--upstream {port.name}", port.listen) for port in settings.upstreams]
     for name, address in named:
         if address is None:
@@ -192,6 +196,10 @@ def _listen(address: str | None, option: str, role: str, free_port: FreePort) ->
     except ValueError:
         raise ConfigInvalid(f"{option} {address!r} is no address", hint="use HOST:PORT, or a port") from None
     return replace(wanted, port=free_port(role)) if wanted.port == 0 else wanted
+
+
+def _admin(address: str | None, free_port: FreePort) -> Listen | None:
+    return None if address == "off" else _listen(address, "--admin", "admin", free_port)
 
 
 def _endpoint(address: str, option: str) -> Endpoint:

@@ -115,6 +115,10 @@ class SidecarSettings:
     drain_timeout: float = 10.0
     """Seconds for requests in flight, and again for what still has to be shipped."""
     lane: Lane = Lane.MITMPROXY
+    workers: int = 0
+    """Processes that carry the traffic, watched over by a supervisor; 0 is one without."""
+    admin: Listen | None = None
+    """Where health and metrics are; None for nowhere."""
 
 
 def host_port(host: str, port: int) -> str:

@@ -44,6 +44,7 @@ class Acceptor:
         door: Callable[[], asyncio.Protocol],
         *,
         clients: Callable[[], int],
+        most: int | None = None,
     ) -> None:
         """Begin to accept.
 
@@ -52,12 +53,13 @@ class Acceptor:
             bound: a bound socket that does not block; closed at the end.
             door: makes the protocol of a new connection.
             clients: how many there are, by whatever socket they came.
+            most: how many there may be; as many as files allow where None.
         """
         self._loop = loop
         self._bound = bound
         self._door = door
         self._clients = clients
-        self._most = most_clients()
+        self._most = most_clients() if most is None else min(most, most_clients())
         self._tasks: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._told = False
@@ -75,7 +77,7 @@ class Acceptor:
     def _accept(self) -> None:
         for _ in range(AT_ONCE):
             if self._clients() + len(self._tasks) >= self._most:
-                self._wait("as many clients as open files allow are connected")
+                self._wait(f"{self._most} clients are connected, as many as may be")
                 return
             try:
                 connection, _ = self._bound.accept()

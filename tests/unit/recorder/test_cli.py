@@ -106,7 +106,7 @@ def test_the_documented_defaults_are_those_of_the_command() -> None:
     }
 
     assert set(defaults) == {
-        "--trace-headers", "--lane", "--max-body", "--response-timeout", "--durability",
+        "--trace-headers", "--lane", "--max-body", "--response-timeout", "--durability", "--workers",
     }  # fmt: skip
     for option, default in defaults.items():
         row = next(line for line in text.splitlines() if line.startswith(f"| `{option} "))

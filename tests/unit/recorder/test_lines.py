@@ -106,6 +106,7 @@ def test_one_that_took_no_request_is_left_in_peace() -> None:
         "failures": 0,
         "requests": 0,
         "calls": 0,
+        "worker_restarts": 0,
         "note": None,
         "exit_code": 3,
     }

@@ -1,0 +1,1 @@
+"""Several processes on the same sockets, and the supervisor that holds these and replaces who dies."""

@@ -1,0 +1,172 @@
+"""The supervisor's side of one worker: its process, what it says, who takes its place when it dies.
+
+Workers come from multiprocessing's fork server: a process of its own that has imported all that is heavy and
+has neither threads nor a loop, so that a new worker is there in milliseconds and shares its memory.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import multiprocessing
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.context import ForkServerProcess
+from typing import Any
+
+from mesh_core.errors import ConfigInvalid
+from mesh_recorder.listening import Sockets
+from mesh_recorder.report import Report, after_death, from_document, total
+from mesh_recorder.workers.backoff import Backoff
+from mesh_recorder.workers.orders import Orders
+
+logger = logging.getLogger(__name__)
+
+WORK = "mesh_recorder.workers.worker"
+ANSWERS_WITHIN = 1.0
+"""Seconds that a worker has to say how it is; what it said before counts after that."""
+
+
+class Member:
+    """One place among the workers, and who has it."""
+
+    def __init__(self, name: str, sockets: Sockets, orders: Callable[[int], Orders]) -> None:
+        """Make a place; nobody has it yet.
+
+        Args:
+            name: for people.
+            sockets: what the worker listens on.
+            orders: what a worker is told, given how many requests the one before it took with it.
+        """
+        self.name = name
+        self.ready = asyncio.Event()
+        self.restarts = 0
+        self.bypassed = False
+        self.failed: ConfigInvalid | None = None
+        """Why no worker can start at all."""
+        self._sockets = sockets
+        self._orders = orders
+        self._ended = Report(workers=0)
+        """What those said who are gone."""
+        self._last = Report(workers=0)
+        self._lost = 0
+        self._answers = asyncio.Event()
+        self._writer: asyncio.StreamWriter | None = None
+        self._process: ForkServerProcess | None = None
+        self._ending = asyncio.Event()
+        self._backoff = Backoff()
+
+    async def live(self) -> None:
+        """Have a worker in this place until the end is asked for."""
+        loop = asyncio.get_running_loop()
+        while not self._ending.is_set():
+            began = loop.time()
+            in_order = await self._one_life()
+            self.ready.clear()
+            if self.failed is not None or self._ending.is_set():
+                return
+            pause = self._backoff.pause(loop.time() - began)
+            self.restarts += 1
+            logger.warning(
+                "worker %s %s; another takes its place%s",
+                self.name,
+                "has ended" if in_order else "died",
+                f" in {pause:g} s" if pause else "",
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ending.wait(), pause)
+
+    async def end(self, patience: float) -> None:
+        """Let the worker answer what it has, for at most so many seconds; called beside `live`."""
+        self._ending.set()
+        await self._say({"do": "stop"})
+        process = self._process
+        if process is not None:
+            await asyncio.to_thread(process.join, patience)
+            if process.is_alive():
+                logger.warning("worker %s does not end, and is ended by force", self.name)
+                process.kill()
+
+    async def report(self) -> list[Report]:
+        """How the worker is now, and what those said who are gone."""
+        await self._ask({})
+        return [self._ended, self._last]
+
+    async def bypass(self, on: bool) -> None:
+        """Tell the worker to stop recording, or to go on; it has done so afterwards."""
+        self.bypassed = on
+        await self._ask({"do": "bypass", "on": on})
+
+    async def _ask(self, order: dict[str, Any]) -> None:
+        if not self.ready.is_set():
+            return
+        self._answers.clear()
+        await self._say({"do": "report", **order})
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._answers.wait(), ANSWERS_WITHIN)
+
+    async def _say(self, order: dict[str, Any]) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(OSError):
+                self._writer.write(json.dumps(order).encode() + b"\n")
+                await self._writer.drain()
+
+    async def _one_life(self) -> bool:
+        """Start a worker and hear it until it is gone; whether it ended in order."""
+        ours, theirs = socket.socketpair()
+        lost, self._lost = self._lost, 0
+        with theirs:
+            self._process = await asyncio.to_thread(_start, self._orders(lost), self._sockets, theirs)
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        if self._ending.is_set():
+            await self._say({"do": "stop"})
+        in_order = False
+        with contextlib.suppress(OSError):
+            async for line in reader:
+                in_order = self._hear(json.loads(line))
+                if self.ready.is_set() and self._last.bypassed != self.bypassed:
+                    await self._say({"do": "bypass", "on": self.bypassed})
+        self._writer.close()
+        self._writer = None
+        self._answers.set()
+        self._bury(in_order)
+        return in_order
+
+    def _hear(self, said: dict[str, Any]) -> bool:
+        """Take what a worker says; whether it was its last word."""
+        if said["event"] == "failed":
+            self.failed = ConfigInvalid(said["problem"], hint=said["hint"])
+            self.ready.set()
+            return True
+        self._last = from_document(said["report"])
+        if said["event"] == "ready":
+            self.ready.set()
+        else:
+            self._answers.set()
+        return bool(said["event"] == "stopped")
+
+    def _bury(self, in_order: bool) -> None:
+        """Keep what the worker said, less what its successor counts."""
+        last, self._last = self._last, Report(workers=0)
+        if in_order:
+            rest = replace(last, workers=0, in_flight=0, queue_bytes=0)
+        else:
+            rest, self._lost = after_death(last)
+        self._ended = total([self._ended, rest])
+
+
+def _start(orders: Orders, sockets: Sockets, talk: socket.socket) -> ForkServerProcess:
+    """Called in a thread: the first start waits until the fork server has imported everything."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([WORK])
+    process = context.Process(target=_work, args=(orders, sockets, talk), name="mesh-worker", daemon=True)
+    process.start()
+    return process
+
+
+def _work(orders: Orders, sockets: Sockets, talk: socket.socket) -> None:
+    """In the new process."""
+    from mesh_recorder.workers.worker import work  # heavy, and not for the supervisor
+
+    work(orders, sockets, talk)
