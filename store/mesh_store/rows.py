@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from struct import Struct
 from struct import error as StructError
@@ -74,7 +75,7 @@ def row(
         None if exchange.span_id is None else bytes.fromhex(exchange.span_id),
         None if exchange.request_id is None else request_key(exchange.request_id),
         None if exchange.request_id is None else searchable(exchange.request_id),
-        searchable(ascii_lower(exchange.service)),
+        _folded(exchange.service),
         searchable(exchange.instance),
         exchange.direction.value,
         None if exchange.peer is None else searchable(exchange.peer),
@@ -82,7 +83,7 @@ def row(
         exchange.ended_at,
         magnitude(exchange.duration),
         searchable(exchange.scheme),
-        searchable(ascii_lower(exchange.method)),
+        _folded(exchange.method),
         searchable(exchange.authority),
         searchable(exchange.path),
         exchange.status,
@@ -98,6 +99,12 @@ def row(
         None if response is None else body_id(response.hash),
         prepared.document,
     )
+
+
+@lru_cache(1024)
+def _folded(text: str) -> str:
+    """A name that is compared without regard to case, as its column holds it."""
+    return searchable(ascii_lower(text))
 
 
 def request_key(request_id: str) -> int:
