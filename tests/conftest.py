@@ -29,6 +29,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason="a long case: make test-long"))
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a case by the parameter where its value is long, or not the same in each worker (gzip's time)."""
+    return argname if isinstance(val, bytes | str) and len(val) > 40 else None
+
+
 @pytest.fixture
 def long_run(request: pytest.FixtureRequest) -> bool:
     """Whether cases run at their full count."""
