@@ -47,9 +47,16 @@ def run_record(folder: Path, *arguments: str, **environ: str) -> subprocess.Comp
 class Record:
     """A running `mesh-record`; a context manager that ends it."""
 
-    def __init__(self, folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        files: int | None = None,
+    ) -> None:
+        limited = ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"] if files else []
         self.process = subprocess.Popen(
-            [*RECORD, *arguments],
+            [*limited, *RECORD, *arguments],
             cwd=folder,
             env=clean_environment(folder, **(environ or {})),
             stdin=subprocess.DEVNULL,
