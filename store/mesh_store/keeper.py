@@ -13,6 +13,8 @@ EACH_SECONDS = 10.0
 """How often who writes looks after it."""
 BUDGET_SECONDS = 0.2
 """What that may take each time, about."""
+REST = 50
+"""After it has looked at everything, it rests for so many times as long as that took."""
 PATIENCE_SECONDS = 3600.0
 """How long a time that jumped has to hold."""
 
@@ -42,6 +44,7 @@ class Keeper:
         self._began_wall, self._began = wall(), monotonic()
         self._next = self._began
         self._steps: Iterator[int] | None = None
+        self._spent = 0.0
         self._jumped: bool | None = None
 
     def look_after(self) -> int:
@@ -55,8 +58,11 @@ class Keeper:
         for erased in self._steps:
             gone += erased
             if self._monotonic() - start > BUDGET_SECONDS:
+                self._spent += self._monotonic() - start
                 return gone  # and goes on from here next time
-        self._steps, self._next = None, self._monotonic() + EACH_SECONDS
+        now = self._monotonic()
+        pause = max(EACH_SECONDS, (self._spent + now - start) * REST)
+        self._steps, self._next, self._spent = None, now + pause, 0.0
         return gone
 
     def _now(self) -> int | None:
