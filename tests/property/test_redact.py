@@ -6,6 +6,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mesh_core.redact import Redactor
+from support.canaries import Body, recorded
 from support.recorded import an_exchange
 
 REDACTOR = Redactor(b"k" * 32)
@@ -61,3 +62,94 @@ def test_no_path_makes_it_fail_and_twice_is_once(raw: bytes) -> None:
 @given(text=st.text(max_size=200))
 def test_no_message_makes_it_fail(text: str) -> None:
     assert isinstance(REDACTOR.text(text), str)
+
+
+TYPES = st.sampled_from(
+    [
+        "application/json",
+        "application/x-ndjson",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=X",
+        "application/xml",
+        "text/html",
+        "text/plain",
+        "text/event-stream",
+        "application/grpc",
+        "application/x-protobuf",
+        "application/octet-stream",
+        "text/plain; charset=utf-16",
+        "image/png",
+        "nonsense",
+        "",
+    ]
+)
+PIECES = st.sampled_from(
+    [
+        b'{"password":"',
+        b'"}',
+        b"{",
+        b"[",
+        b"]",
+        b'"',
+        b"\\",
+        b"\\u0040",
+        b",",
+        b":",
+        b"bob@shop.org",
+        b"4111111111111111",
+        b"=",
+        b"&",
+        b"%40",
+        b"eyJhbGciOiJIUzI1NiJ9.",
+        b"e30.",
+        b"<password>",
+        b"<![CDATA[",
+        b"</a>",
+        b"--X\r\n",
+        b"\r\n\r\n",
+        b"data: ",
+        b"\n",
+        b"\0",
+        b"\x00\x00\x00\x00\x05",
+        b"\x0a\x05",
+        b"-----BEGIN PRIVATE KEY-----",
+        b"Ym9iQHNob3Aub3Jn",
+        b"\xff",
+        b"1",
+        b"token: ",
+        b"mr1_secret_" + b"a" * 20,
+        b"ghp_" + b"a" * 36,
+        b"+491701234567",
+        b"DE89370400440532013000",
+        b" ",
+    ]
+)
+
+
+@given(
+    pieces=st.lists(PIECES | st.binary(max_size=6), max_size=24), content_type=TYPES, truncated=st.booleans()
+)
+def test_no_body_makes_it_fail(pieces: list[bytes], content_type: str, truncated: bool) -> None:
+    exchange, bodies = recorded(Body(b"".join(pieces), content_type), truncated=truncated)
+
+    after, kept = REDACTOR.apply(exchange, bodies)
+
+    ref = after.response_body
+    assert ref is not None
+    assert len(kept[ref.hash]) == ref.stored
+
+
+@given(
+    pieces=st.lists(PIECES, max_size=14),
+    between=st.sampled_from([b" ", b"\n", b", "]),
+    content_type=TYPES,
+)
+def test_a_body_that_was_redacted_stays_as_it_is(
+    pieces: list[bytes], between: bytes, content_type: str
+) -> None:
+    exchange, bodies = recorded(Body(between.join(pieces), content_type))
+
+    once = REDACTOR.apply(exchange, bodies)
+    twice = REDACTOR.apply(*once)
+
+    assert twice[0].response_body == once[0].response_body

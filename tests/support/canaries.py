@@ -331,9 +331,13 @@ NAMED: dict[str, Callable[[str], Recorded]] = {
     "basic": lambda s: plain(request_headers=((b"Proxy-Authorization", b"Basic " + s.encode()),)),
     "api key": lambda s: plain(request_headers=((b"X-Api-Key", s.encode()),)),
     "cookie": lambda s: plain(request_headers=((b"Cookie", b"theme=dark; sid=" + quote(s).encode()),)),
-    "set-cookie": lambda s: plain(response_headers=((b"Set-Cookie", b"sid=" + quote(s).encode() + b"; Path=/"),)),
+    "set-cookie": lambda s: plain(
+        response_headers=((b"Set-Cookie", b"sid=" + quote(s).encode() + b"; Path=/"),)
+    ),
     "query key": lambda s: plain(path=f"/a?b=1&api_key={quote(s, safe='')}&c=2"),
-    "fragment": lambda s: plain(response_headers=((b"Location", b"/x#access_token=" + quote(s, safe="").encode()),)),
+    "fragment": lambda s: plain(
+        response_headers=((b"Location", b"/x#access_token=" + quote(s, safe="").encode()),)
+    ),
     "userinfo": lambda s: plain(authority=f"user:{quote(s, safe='')}@h:80"),
     "userinfo in text": lambda s: plain(error=f"cannot reach https://u:{quote(s, safe='')}@h/x"),
     "trailer name": lambda s: plain(response_trailers=((b"x-session-token", s.encode()),)),
@@ -342,21 +346,41 @@ NAMED: dict[str, Callable[[str], Recorded]] = {
     "json punctuated": lambda s: recorded(Body(js({"near": N, "API-KEY_": s}).encode(), JSON)),
     "json array": lambda s: recorded(Body(js({"near": N, "tokens": [s, s]}).encode(), JSON)),
     "json object": lambda s: recorded(Body(js({"near": N, "credentials": {"a": {"b": s}}}).encode(), JSON)),
-    "json escaped key": lambda s: recorded(Body(f'{{"near":"{N}","{escaped("password")}":{js(s)}}}'.encode(), JSON)),
+    "json escaped key": lambda s: recorded(
+        Body(f'{{"near":"{N}","{escaped("password")}":{js(s)}}}'.encode(), JSON)
+    ),
     "json in string": lambda s: recorded(Body(js({"near": N, "raw": js({"password": s})}).encode(), JSON)),
-    "json in base64": lambda s: recorded(Body(js({"near": N, "raw": b64url(js({"password": s}).encode())}).encode(), JSON)),
-    "url in json": lambda s: recorded(Body(js({"near": N, "u": f"https://h/?token={quote(s, safe='')}"}).encode(), JSON)),
+    "json in base64": lambda s: recorded(
+        Body(js({"near": N, "raw": b64url(js({"password": s}).encode())}).encode(), JSON)
+    ),
+    "url in json": lambda s: recorded(
+        Body(js({"near": N, "u": f"https://h/?token={quote(s, safe='')}"}).encode(), JSON)
+    ),
     "form secret": lambda s: recorded(Body(f"near={quote(N)}&password={quote(s, safe='')}".encode(), FORM)),
-    "multipart secret": lambda s: recorded(Body(multipart("password", s), "multipart/form-data; boundary=XX")),
-    "xml secret": lambda s: recorded(Body(f"<o><near>{N}</near><ns:Password t='1'>{xml(s)}</ns:Password></o>".encode(), "text/xml")),
-    "xml below": lambda s: recorded(Body(f"<o><near>{N}</near><credentials><v>{xml(s)}</v></credentials></o>".encode(), "text/xml")),
-    "xml add": lambda s: recorded(Body(f'<o near="{N}"><add key="Password" value="{xml(s)}"/></o>'.encode(), "text/xml")),
-    "html input": lambda s: recorded(Body(f'<p>{N}</p><input name="csrf_token" value="{xml(s)}">'.encode(), "text/html")),
+    "multipart secret": lambda s: recorded(
+        Body(multipart("password", s), "multipart/form-data; boundary=XX")
+    ),
+    "xml secret": lambda s: recorded(
+        Body(f"<o><near>{N}</near><ns:Password t='1'>{xml(s)}</ns:Password></o>".encode(), "text/xml")
+    ),
+    "xml below": lambda s: recorded(
+        Body(f"<o><near>{N}</near><credentials><v>{xml(s)}</v></credentials></o>".encode(), "text/xml")
+    ),
+    "xml add": lambda s: recorded(
+        Body(f'<o near="{N}"><add key="Password" value="{xml(s)}"/></o>'.encode(), "text/xml")
+    ),
+    "html input": lambda s: recorded(
+        Body(f'<p>{N}</p><input name="csrf_token" value="{xml(s)}">'.encode(), "text/html")
+    ),
     "text pair": lambda s: recorded(Body(f'{N}\npassword="{s}"\n'.encode(), "text/plain")),
-    "text bearer": lambda s: recorded(Body(f"{N}\nAuthorization: Bearer {quote(s, safe='')}\n".encode(), "text/plain")),
-    "sse secret": lambda s: recorded(Body(f"data: {js({'near': N, 'token': s})}\n\n".encode(), "text/event-stream")),
+    "text bearer": lambda s: recorded(
+        Body(f"{N}\nAuthorization: Bearer {quote(s, safe='')}\n".encode(), "text/plain")
+    ),
+    "sse secret": lambda s: recorded(
+        Body(f"data: {js({'near': N, 'token': s})}\n\n".encode(), "text/event-stream")
+    ),
     "ws secret": lambda s: ws(js({"near": N, "accessToken": s}).encode()),
-}  # fmt: skip
+}
 """Places whose name says that a secret stands there."""
 
 
@@ -365,8 +389,11 @@ def seen(result: Recorded) -> bytes:
     exchange, bodies = result
     pieces: list[bytes] = [repr(exchange).encode(), *bodies.values()]
     for headers in (
-        exchange.request_headers, exchange.response_headers, exchange.request_trailers, exchange.response_trailers,
-    ):  # fmt: skip
+        exchange.request_headers,
+        exchange.response_headers,
+        exchange.request_trailers,
+        exchange.response_trailers,
+    ):
         pieces += [part for pair in headers for part in pair]
     pieces += [each.payload for each in exchange.messages]
     pieces += [exchange.path.encode("latin-1"), (exchange.error or "").encode()]

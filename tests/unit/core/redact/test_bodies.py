@@ -132,13 +132,13 @@ def test_what_cannot_be_looked_through_is_dropped_and_marked(
     ("raw", "encoding"),
     [
         (b"hunter2", "gzip"),
-        (gzip.compress(b"hello") + b"hunter2", "gzip"),
+        (gzip.compress(b"hello", mtime=0) + b"hunter2", "gzip"),
         (b"hunter2", "br"),
         (b"hunter2", "zstd"),
         (b"hunter2", "deflate"),
         (zlib.compress(b"hello") + b"hunter2", "deflate"),
         (b"hunter2", "exi"),
-        (gzip.compress(b"hello"), "gzip, gzip, gzip, gzip, gzip"),
+        (gzip.compress(b"hello", mtime=0), "gzip, gzip, gzip, gzip, gzip"),
     ],
 )
 def test_a_damaged_or_unknown_encoding_is_dropped(raw: bytes, encoding: str) -> None:
