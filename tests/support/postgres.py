@@ -6,11 +6,14 @@
 """
 
 import contextlib
+import ctypes
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -21,6 +24,8 @@ import psycopg
 from psycopg import sql
 
 OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "listen_addresses=127.0.0.1")
+PR_SET_PDEATHSIG = 1
+"""Source: Linux, include/uapi/linux/prctl.h."""
 
 
 @contextlib.contextmanager
@@ -90,6 +95,7 @@ def _system(binaries: Path) -> Iterator[str]:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [binaries / "postgres", "-D", data, "-p", str(port), "-k", folder, *options],
+                preexec_fn=_end_with_us,  # noqa: PLW1509  # no thread of ours is in the way
                 cwd=folder, stdout=output, stderr=output, **as_user,  # type: ignore[call-overload]  # as above
             )  # fmt: skip
         url = f"postgresql://mesh@127.0.0.1:{port}/postgres"
@@ -97,7 +103,7 @@ def _system(binaries: Path) -> Iterator[str]:
             _wait_until_ready(url, process, log)
             yield url
         finally:
-            process.terminate()
+            process.send_signal(signal.SIGINT)  # a fast shutdown; it waits for nobody
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
@@ -105,6 +111,12 @@ def _system(binaries: Path) -> Iterator[str]:
                 process.wait()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_with_us() -> None:
+    """Be stopped by Linux when the tests are killed, and cannot do it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
 
 
 def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -17,7 +17,9 @@ BYTES = sa.LargeBinary()
 
 def upgrade() -> None:
     _account()
+    _bodies()
     _exchanges()
+    _exchange_indexes()
     _found_out()
 
 
@@ -86,7 +88,7 @@ def _account() -> None:
     )
 
 
-def _exchanges() -> None:
+def _bodies() -> None:
     op.create_table(
         "body",
         sa.Column("id", NUMBER, primary_key=True, autoincrement=True),
@@ -95,6 +97,9 @@ def _exchanges() -> None:
         sa.Column("content", BYTES, nullable=False),
         sqlite_strict=True,
     )
+
+
+def _exchanges() -> None:
     op.create_table(
         "exchange",
         sa.Column("id", BYTES, primary_key=True),
@@ -131,6 +136,10 @@ def _exchanges() -> None:
         # Ids carry their millisecond, so the key that makes them unique also tells the day.
         postgresql_partition_by="RANGE (id)",
     )
+
+
+def _exchange_indexes() -> None:
+    """Partition and storage on Postgres, and what makes searches look-ups on both."""
     if op.get_context().dialect.name == "postgresql":
         op.execute("CREATE TABLE exchange_other PARTITION OF exchange DEFAULT")
         # Both are compressed already; trying again costs time.
