@@ -16,7 +16,8 @@ BYTES = sa.LargeBinary()
 
 
 def upgrade() -> None:
-    _account()
+    _runs()
+    _gaps()
     _bodies()
     _exchanges()
     _exchange_indexes()
@@ -37,7 +38,7 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _account() -> None:
+def _runs() -> None:
     """What recorders offered, and what became of it."""
     op.create_table(
         "run",
@@ -68,6 +69,10 @@ def _account() -> None:
         sa.Column("last", NUMBER, nullable=False),
         sqlite_strict=True,
     )
+
+
+def _gaps() -> None:
+    """What was not recorded, and what the store remembers about itself."""
     op.create_table(
         "recorder_gap",
         sa.Column("run", NUMBER, primary_key=True, autoincrement=False),
