@@ -30,8 +30,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name a case by the parameter where its value is long, or not the same in each worker (gzip's time)."""
-    return argname if isinstance(val, bytes | str) and len(val) > 40 else None
+    """Name a case by the parameter where its value is long, or packed and so another in each worker (gzip)."""
+    packed = isinstance(val, bytes) and not val.isascii()
+    return argname if packed or (isinstance(val, bytes | str) and len(val) > 40) else None
 
 
 @pytest.fixture
