@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name a case by the parameter where its value is long, or packed and so another in each worker (gzip)."""
+    """Name a case by the parameter where its value is long, or packed: gzip gives each worker another."""
     packed = isinstance(val, bytes) and not val.isascii()
     return argname if packed or (isinstance(val, bytes | str) and len(val) > 40) else None
 
