@@ -99,8 +99,7 @@ class Pipeline[Captured: Held]:
         self._asleep = False
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._work, name="mesh-writer", daemon=True)
-        # Each is written by one thread alone, the first two by the event loop, so that none needs a lock.
-        self._offered = self._taken = self._released = 0
+        self._offered = self._taken = self._released = 0  # each written by one thread alone: no lock
 
     def offer(self, captured: Captured) -> None:
         """Hand over one exchange that ended; never blocks, never raises."""

@@ -83,8 +83,7 @@ def resolve(
         ConfigInvalid: an address, a size or a combination cannot be used.
     """
     config = project.config
-    name = _name(options, config)
-    service = config.services.get(name, Service(name=name))
+    service = _service(options, config)
     peers = known_peers(config)
     app = _app(options, service, free_port)
     inbound = _inbound(options, service, app, free_port)
@@ -95,7 +94,7 @@ def resolve(
     home = project_dir(project.state_dir, config.project)
     settings = SidecarSettings(
         project=config.project,
-        service=name,
+        service=service.name,
         instance=instance,
         app=app,
         inbound=inbound,
@@ -106,15 +105,14 @@ def resolve(
         redact=config.redact,
         redact_key=redact_key,
         ca_dir=home / "ca",
-        spool_dir=home / "spool" / file_name(name) / file_name(instance),
+        spool_dir=home / "spool" / file_name(service.name) / file_name(instance),
         store=project.store,
         workers=options.workers,
         admin=_admin(options.admin, free_port),
     )
     settings = _with_files(_with_choices(settings, options, service), options, service, project.config_path)
-    settings = _with_selection(settings, options, service, config)
-    _no_address_twice(settings)
-    return Resolved(settings=settings, rewritten=rewritten, known=name in config.services)
+    settings = _no_address_twice(_with_selection(settings, options, service, config))
+    return Resolved(settings=settings, rewritten=rewritten, known=service.name in config.services)
 
 
 def known_peers(config: Config) -> dict[str, str]:
@@ -130,9 +128,9 @@ def known_peers(config: Config) -> dict[str, str]:
     return peers
 
 
-def _name(options: Options, config: Config) -> str:
+def _service(options: Options, config: Config) -> Service:
     if options.service:
-        return options.service
+        return config.services.get(options.service, Service(name=options.service))
     known = ", ".join(sorted(config.services))
     hint = f"give --service NAME; mesh.toml knows {known}" if known else "give --service NAME, as you call it"
     raise ConfigInvalid("no service is named", hint=hint)
@@ -176,7 +174,7 @@ def _same_host(listening: str, other: str) -> bool:
     return listening == other or {listening, other} <= _LOOPBACK
 
 
-def _no_address_twice(settings: SidecarSettings) -> None:
+def _no_address_twice(settings: SidecarSettings) -> SidecarSettings:
     taken: dict[str, str] = {}
     named = [("--inbound", settings.inbound), ("--outbound", settings.outbound), ("--admin", settings.admin)]
     named += [(f"--upstream {port.name}", port.listen) for port in settings.upstreams]
@@ -186,6 +184,7 @@ def _no_address_twice(settings: SidecarSettings) -> None:
         other = taken.setdefault(str(address), name)
         if other != name:
             raise ConfigInvalid(f"{other} and {name} are both {address}", hint="give each a port of its own")
+    return settings
 
 
 def _listen(address: str | None, option: str, role: str, free_port: FreePort) -> Listen:
