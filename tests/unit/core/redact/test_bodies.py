@@ -424,7 +424,8 @@ def test_in_json_secrets_are_found_side_by_side() -> None:
 
 
 def test_an_encoded_body_that_was_cut_off_is_stored_decoded_and_keeps_its_hash() -> None:
-    raw = gzip.compress(b"ordinary words all along " * 50)[:-12]
+    stream = zlib.compressobj(wbits=31)
+    raw = stream.compress(b"ordinary words all along ") + stream.flush(zlib.Z_SYNC_FLUSH)
     ref = BodyRef(
         hash="h",
         full_hash="f",
@@ -438,7 +439,7 @@ def test_an_encoded_body_that_was_cut_off_is_stored_decoded_and_keeps_its_hash()
     after, kept = REDACTOR.apply(an_exchange(response_body=ref), {"h": raw})
 
     [content] = kept.values()
-    assert content.startswith(b"ordinary words")
+    assert content == b"ordinary words all along "
     assert after.response_body is not None
     assert (after.response_body.decoded, after.response_body.truncated) == (True, True)
     assert after.response_body.full_hash == "f"
