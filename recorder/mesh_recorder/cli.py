@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from mesh_core.config import Keep, Service
+from mesh_core.model import Lane
 from mesh_core.project import Project
 from mesh_recorder.command import check_there
 from mesh_recorder.deploy.commands import COMMANDS
@@ -73,10 +74,11 @@ FILE = click.Path(path_type=Path)
 )
 @click.option(
     "--lane",
-    type=click.Choice(["auto", "mitmproxy"]),
+    type=click.Choice(["auto", "wire", "mitmproxy"]),
     default="auto",
     show_default=True,
-    help="What carries the bytes.",
+    help="What carries the bytes: a plain relay that reads a copy (wire), where nothing has to look into "
+    "TLS, or mitmproxy; auto takes the first that can.",
 )
 @click.option(
     "--instance", metavar="NAME", help="Names this instance.  [default: the host's name and the port]"
@@ -130,7 +132,7 @@ def main(
     *,
     project: Project,
     command: tuple[str, ...],
-    lane: str,  # noqa: ARG001  # there is one lane yet, and auto means it
+    lane: str,
     as_json: bool,
     verbose: bool,
     trace_headers: str,
@@ -161,6 +163,7 @@ def main(
         trace_headers=TraceHeaders(trace_headers),
         keep=Keep(keep) if keep else None,
         durability=Durability(durability),
+        lane=Lane.MITMPROXY if lane == "mitmproxy" else Lane.WIRE,
         with_command=bool(command),
         **options,
     )

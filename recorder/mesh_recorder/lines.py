@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mesh_recorder.counters import Counters
+from mesh_recorder.lanes import lane_names
 from mesh_recorder.settings import Listen, SidecarSettings, UpstreamPort
 
 
@@ -49,7 +50,7 @@ def ready_line(settings: SidecarSettings, ports: Ports) -> str:
         parts.append(f"admin {ports.admin}")
     if settings.workers:
         parts.append(f"{settings.workers} worker{'s' * (settings.workers != 1)}")
-    parts += [f"store {without_password(settings.store)}", f"lane {settings.lane}"]
+    parts += [f"store {without_password(settings.store)}", f"lane {lane_names(settings)}"]
     return f"mesh-record {settings.service}: {', '.join(parts)}"
 
 
@@ -71,7 +72,7 @@ def ready_json(
         "admin": str(ports.admin) if ports.admin else None,
         "workers": settings.workers,
         "store": without_password(settings.store),
-        "lane": settings.lane,
+        "lane": lane_names(settings),
         "redact_mode": settings.redact_mode,
         "notes": list(notes),
         **(advice or {}),

@@ -7,6 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from mesh_core.config import Config, Keep, Service
 from mesh_core.errors import ConfigInvalid
+from mesh_core.model import Lane
 from mesh_core.probes import DEFAULT
 from mesh_core.project import Project
 from mesh_core.units import parse_seconds, parse_share, parse_size
@@ -53,6 +54,8 @@ class Options:
     durability: Durability = Durability.BATCH
     workers: int = 0
     admin: str | None = None
+    lane: Lane = Lane.WIRE
+    """The wire lane where it can carry a listener, else mitmproxy."""
     with_command: bool = False
     """Whether the service itself is run as well."""
 
@@ -107,6 +110,7 @@ def resolve(
         ca_dir=home / "ca",
         spool_dir=home / "spool" / file_name(service.name) / file_name(instance),
         store=project.store,
+        lane=options.lane,
         workers=options.workers,
         admin=_admin(options.admin, free_port),
     )

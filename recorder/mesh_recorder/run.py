@@ -16,6 +16,7 @@ from mesh_recorder.authority import project_ca
 from mesh_recorder.command import Command
 from mesh_recorder.counters import Counters
 from mesh_recorder.lane.listeners import bind
+from mesh_recorder.lanes import lane_names, loop_factory
 from mesh_recorder.lines import (
     Ports,
     Seen,
@@ -73,7 +74,8 @@ def run_sidecar(start: Start, *, as_json: bool) -> int:
         MeshError: it could not start.
     """
     voice = Voice(start.settings.service, as_json=as_json, with_command=bool(start.command))
-    return asyncio.run(_Run(start, voice).run())
+    with asyncio.Runner(loop_factory=loop_factory(start.settings)) as runner:
+        return runner.run(_Run(start, voice).run())
 
 
 class Carrier(Protocol):
@@ -150,7 +152,7 @@ class _Run:
         info = {
             "service": settings.service,
             "instance": settings.instance,
-            "lane": str(settings.lane),
+            "lane": lane_names(settings),
             "version": importlib.metadata.version("mesh-replay"),
         }
         admin = Admin(bind(settings.admin, "the admin listener"), self._carrier, info)

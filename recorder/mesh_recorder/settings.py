@@ -115,6 +115,7 @@ class SidecarSettings:
     drain_timeout: float = 10.0
     """Seconds for requests in flight, and again for what still has to be shipped."""
     lane: Lane = Lane.MITMPROXY
+    """`wire` where a listener can be carried so; see `mesh_recorder.lanes`."""
     workers: int = 0
     """Processes that carry the traffic, watched over by a supervisor; 0 is one without."""
     admin: Listen | None = None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from mesh_core.config import RedactMode
 from mesh_core.frames import Run
-from mesh_core.model import Bodies, Direction, Exchange
+from mesh_core.model import Bodies, Direction, Exchange, Lane
 from mesh_core.probes import parse_probes
 from mesh_core.redact import Redactor
 from mesh_recorder.addons.roles import Role
@@ -21,12 +21,16 @@ from mesh_recorder.capture import Captured, Place, finish
 from mesh_recorder.counters import Counters
 from mesh_recorder.keep import Keeping
 from mesh_recorder.keys import key_id
+from mesh_recorder.lanes import lanes
 from mesh_recorder.listening import INBOUND, OUTBOUND, Listening, Sockets, bind_all, listening, part_of
 from mesh_recorder.pipeline import Pipeline
 from mesh_recorder.report import Report
 from mesh_recorder.settings import SidecarSettings
 from mesh_recorder.ship import Sink
 from mesh_recorder.tally import Tally
+from mesh_recorder.wire.captured import WireCaptured
+from mesh_recorder.wire.finishing import finish_wire
+from mesh_recorder.wire.lane import WireLane
 
 if TYPE_CHECKING:
     from mesh_recorder.lane.lane import MitmLane
@@ -72,6 +76,7 @@ class Sidecar:
             durability=settings.durability,
         )
         self._lane: MitmLane | None = None
+        self._wire: WireLane | None = None
         self._started = False
         self._tally = Tally()
         self._records_from: float = 0
@@ -87,28 +92,41 @@ class Sidecar:
             ListenFailed: an address is taken or not ours; nothing is bound then.
             ConfigInvalid: a certificate cannot be used.
         """
-        from mesh_recorder.lane.lane import Gate, MitmLane  # heavy: mitmproxy
-
         _raise_limit()
         bound = bind_all(self._settings) if sockets is None else sockets
         with contextlib.ExitStack() as failing:
             for each in bound.values():
                 failing.callback(each.close)
-            roles = self._roles()
-            gates = [Gate(each, roles[part]) for part, each in bound.items()]
-            options = {"offer": self._offer, "lost": self._pipeline.lost}
             where = listening(self._settings, bound)
-            self._lane = MitmLane(gates, self._settings, options)
-            await self._lane.start()
+            await self._start_lanes(bound)
             failing.pop_all()
         self._started = True
         self._pipeline.start()
         return where
 
+    async def _start_lanes(self, bound: Sockets) -> None:
+        """Each listener in the lane that carries it; the one that is heavy only where it is needed."""
+        carried, roles = lanes(self._settings), self._roles()
+        wire = [(each, roles[part]) for part, each in bound.items() if carried[part] is Lane.WIRE]
+        if wire:
+            self._wire = WireLane(wire, self._settings, offer=self._offer, lost=self._pipeline.lost)
+        if len(wire) < len(bound):
+            from mesh_recorder.lane.lane import Gate, MitmLane  # heavy: mitmproxy
+
+            gates = [
+                Gate(each, roles[part]) for part, each in bound.items() if carried[part] is not Lane.WIRE
+            ]
+            options = {"offer": self._offer, "lost": self._pipeline.lost}
+            self._lane = MitmLane(gates, self._settings, options)
+            await self._lane.start()
+        if self._wire is not None:
+            self._wire.start()
+
     async def stop(self) -> Counters:
         """Accept nothing more, answer what is in flight, ship; the final account."""
-        if self._lane is not None and self._started:
-            await self._lane.stop(self._settings.drain_timeout)
+        if self._started:
+            stopping = (lane.stop(self._settings.drain_timeout) for lane in (self._lane, self._wire) if lane)
+            await asyncio.gather(*stopping)
         return await asyncio.to_thread(self._pipeline.drain, self._settings.drain_timeout)
 
     @property
@@ -119,12 +137,16 @@ class Sidecar:
     @property
     def requests_seen(self) -> int:
         """Requests to the service."""
-        return self._lane.recorder.seen[Direction.INBOUND] if self._lane else 0
+        return self._seen(Direction.INBOUND)
 
     @property
     def calls_seen(self) -> int:
         """Requests by the service."""
-        return self._lane.recorder.seen[Direction.OUTBOUND] if self._lane else 0
+        return self._seen(Direction.OUTBOUND)
+
+    def _seen(self, direction: Direction) -> int:
+        mitm = self._lane.recorder.seen[direction] if self._lane else 0
+        return mitm + (self._wire.seen(direction) if self._wire else 0)
 
     @property
     def crashes(self) -> int:
@@ -156,7 +178,8 @@ class Sidecar:
             tally=self._tally.copy(),
             requests=self.requests_seen,
             calls=self.calls_seen,
-            in_flight=self._lane.recorder.clients.busy if self._lane else 0,
+            in_flight=(self._lane.recorder.clients.busy if self._lane else 0)
+            + (self._wire.busy if self._wire else 0),
             crashes=self.crashes,
             queue_bytes=self._pipeline.queue_bytes,
             spool_bytes=self._pipeline.spool_bytes,
@@ -176,17 +199,18 @@ class Sidecar:
 
     def _finish(self, captured: Captured) -> tuple[Exchange, Bodies]:
         """Called in the writer's thread."""
-        exchange, bodies = finish(captured)
+        finished = finish_wire(captured) if isinstance(captured, WireCaptured) else finish(captured)
+        exchange, bodies = finished
         self._tally.add(exchange)
         return exchange, bodies
 
     def _roles(self) -> dict[str, Role]:
         """What each of the sockets stands for."""
-        settings = self._settings
-        outbound = self._place(Direction.OUTBOUND)
+        settings, carried = self._settings, lanes(self._settings)
+        outbound = self._place(Direction.OUTBOUND, carried.get(OUTBOUND))
         roles = {
             INBOUND: Role(
-                place=self._place(Direction.INBOUND),
+                place=self._place(Direction.INBOUND, carried.get(INBOUND)),
                 target=settings.app,
                 strangers=settings.edge,
                 cert=settings.cert,
@@ -199,11 +223,11 @@ class Sidecar:
             ),
         }
         for upstream in settings.upstreams:
-            place = self._place(Direction.OUTBOUND, upstream.name)
+            place = self._place(Direction.OUTBOUND, carried[part_of(upstream)], upstream.name)
             roles[part_of(upstream)] = Role(place=place, target=upstream.target)
         return roles
 
-    def _place(self, direction: Direction, upstream: str | None = None) -> Place:
+    def _place(self, direction: Direction, lane: Lane | None, upstream: str | None = None) -> Place:
         settings = self._settings
         return Place(
             service=settings.service,
@@ -212,7 +236,7 @@ class Sidecar:
             upstream=upstream,
             peers=settings.peers,
             recorder=self._recorder,
-            lane=settings.lane,
+            lane=lane or settings.lane,
         )
 
     def _open_store(self) -> Sink:

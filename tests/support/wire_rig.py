@@ -208,7 +208,8 @@ async def recording(
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind(("127.0.0.1", 0))
-    await listener.start(bound)
+    bound.setblocking(False)
+    listener.start(bound)
     found = Recording(listener, lost, bound.getsockname()[1], queue, space, room)
     try:
         yield found

@@ -1,4 +1,4 @@
-"""The wire lane as a whole: which listeners it can carry, and all of these started and stopped together."""
+"""The wire lane as a whole: its listeners, started and stopped together."""
 
 import asyncio
 import socket
@@ -10,13 +10,6 @@ from mesh_recorder.settings import SidecarSettings
 from mesh_recorder.tee import Room
 from mesh_recorder.wire.captured import WireCaptured
 from mesh_recorder.wire.relay import WireListener
-
-
-def carries(role: Role) -> bool:
-    """Whether a listener's traffic is plain text on both sides, so that nothing needs to look into TLS."""
-    if role.forward:
-        return not (role.intercept or role.intercept_all)
-    return role.cert is None and role.target is not None and role.target.scheme == "http"
 
 
 class WireLane:
@@ -56,10 +49,10 @@ class WireLane:
             for bound, role in gates
         ]
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Accept traffic on all gates."""
         for bound, listener in self._gates:
-            await listener.start(bound)
+            listener.start(bound)
 
     async def stop(self, patience: float) -> None:
         """Accept nothing more, let open requests end for at most `patience` seconds, then close all."""
@@ -70,6 +63,11 @@ class WireLane:
         return sum(
             listener.desk.seen for _, listener in self._gates if listener.desk.place.direction is direction
         )
+
+    @property
+    def busy(self) -> int:
+        """Requests that are open."""
+        return sum(listener.busy for _, listener in self._gates)
 
     @property
     def failures(self) -> int:

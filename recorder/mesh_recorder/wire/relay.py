@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from mesh_recorder.addons.roles import Role
+from mesh_recorder.lane.accepting import Acceptor
 from mesh_recorder.settings import TraceHeaders
 from mesh_recorder.tee import Room
 from mesh_recorder.wire.captured import WireCaptured
@@ -51,24 +52,28 @@ class WireListener:
             response_timeout=response_timeout,
         )
         self.links: set[Link] = set()
-        self._server: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
         self._watch: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
 
-    async def start(self, listening: socket.socket) -> None:
-        """Accept connections on a socket that is bound already."""
-        loop = asyncio.get_running_loop()
-        address = listening.getsockname()
+    def start(self, bound: socket.socket) -> None:
+        """Accept connections on a socket that is bound already, and does not block."""
+        address = bound.getsockname()
         self.desk.own = frozenset({(address[0], address[1])})
-        self._server = await loop.create_server(lambda: Link(self, self.desk), sock=listening, backlog=1024)
+        self._acceptor = Acceptor(
+            asyncio.get_running_loop(),
+            bound,
+            lambda: Link(self, self.desk),
+            clients=lambda: len(self.links),
+        )
         if self.desk.response_timeout is not None:
             self._look(min(1.0, self.desk.response_timeout / 4))
 
     async def stop(self, patience: float) -> None:
         """Accept nothing more; what is under way has `patience` seconds to end."""
         self.desk.draining = True
-        if self._server is not None:
-            self._server.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         for link in list(self.links):
             if link.idle:
                 link.part()

@@ -15,6 +15,7 @@ from typing import Any
 
 from mesh_core.errors import MeshError
 from mesh_recorder.lane import lane
+from mesh_recorder.lanes import loop_factory
 from mesh_recorder.listening import Sockets
 from mesh_recorder.report import DIED, to_document
 from mesh_recorder.sidecar import Sidecar
@@ -35,7 +36,8 @@ def work(orders: Orders, sockets: Sockets, talk: socket.socket) -> None:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)  # from a terminal all get it; the supervisor decides
     configure_logging(orders.verbose)
-    asyncio.run(_Worker(orders, sockets).run(talk))
+    with asyncio.Runner(loop_factory=loop_factory(orders.settings)) as runner:
+        runner.run(_Worker(orders, sockets).run(talk))
 
 
 class _Worker:

@@ -65,7 +65,7 @@ def test_each_signal_that_asks_it_to_end_gives_the_account_and_exit_0(tmp_path: 
     assert ready.startswith(
         f"mesh-record cart: inbound 127.0.0.1:{inbound} -> 127.0.0.1:{app}, outbound 127.0.0.1:"
     )
-    assert ready.endswith(", lane mitmproxy\n")
+    assert ready.endswith(", lane wire\n")
     assert closing.startswith(
         "mesh-record cart: 1 offered, 1 stored, 0 spooled, 0 dropped; took 1 request and made"
     )
