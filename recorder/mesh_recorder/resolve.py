@@ -55,7 +55,6 @@ class Options:
     workers: int = 0
     admin: str | None = None
     lane: Lane = Lane.WIRE
-    """The wire lane where it can carry a listener, else mitmproxy."""
     with_command: bool = False
     """Whether the service itself is run as well."""
 
@@ -110,7 +109,6 @@ def resolve(
         ca_dir=home / "ca",
         spool_dir=home / "spool" / file_name(service.name) / file_name(instance),
         store=project.store,
-        lane=options.lane,
         workers=options.workers,
         admin=_admin(options.admin, free_port),
     )
@@ -305,6 +303,7 @@ def _with_choices(settings: SidecarSettings, options: Options, service: Service)
         trace_headers=options.trace_headers,
         response_timeout=_seconds(options.response_timeout),
         max_body=_size(options.max_body),
+        lane=options.lane,
     )
 
 
