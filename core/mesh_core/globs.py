@@ -1,14 +1,14 @@
 """Globs over words, matched in time linear in the text: for patterns that come from outside. Pure.
 
-`*` is any run of characters, `?` one character, `#` one digit, `@` one letter; all else is itself.
+`*` is any run of characters, `?` one character, `#` one digit; all else is itself.
 A regular expression from a file, on text from the network, could be made to run for ever; this cannot.
 """
 
 import re
 from dataclasses import dataclass
 
-_WILD = {"?": ".", "#": "[0-9]", "@": "[A-Za-z]"}
-_LITERAL = re.compile(r"[^*?#@]+")
+_WILD = {"?": ".", "#": "[0-9]"}
+_LITERAL = re.compile(r"[^*?#]+")
 LEAST_LITERAL = 3
 """Characters of a glob that must stand for themselves, in one run: `*` alone would hide everything."""
 _LONGEST = 128

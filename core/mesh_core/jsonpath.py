@@ -33,6 +33,11 @@ class JsonPath:
     text: str
     segments: tuple[tuple[bool, object], ...]
 
+    @property
+    def names(self) -> tuple[bytes, ...]:
+        """The members that a document must have for this to lead anywhere."""
+        return tuple(wanted.encode() for _, wanted in self.segments if isinstance(wanted, str))
+
     def matches(self, path: tuple[Step, ...]) -> bool:
         """Whether the value at `path` is one that this names."""
         reached = START
