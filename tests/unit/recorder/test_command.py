@@ -167,8 +167,17 @@ def test_the_terminal_is_the_commands_while_it_runs() -> None:
     assert terminal.exit_code() == 0
 
 
+WITH_TERMINAL = "import os, sys\nwhile os.tcgetpgrp(0) != os.getpgrp(): pass\n"
+"""Keys that are pressed before the command has the terminal are not its own."""
+
+
 def test_ctrl_c_goes_to_the_command() -> None:
-    code = "import sys\ntry: input('up')\nexcept KeyboardInterrupt: sys.exit(42)"
+    code = WITH_TERMINAL + (
+        "import signal\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+        "print('up', flush=True)\n"
+        "sys.exit(42 if signal.sigwait([signal.SIGINT]) else 1)"
+    )
     terminal = Terminal(python(code))
 
     terminal.wait_for(b"up")
@@ -178,7 +187,7 @@ def test_ctrl_c_goes_to_the_command() -> None:
 
 
 def test_ctrl_z_stops_both_and_both_go_on() -> None:
-    terminal = Terminal(python("print('up', flush=True); print('hello', input())"))
+    terminal = Terminal(python(WITH_TERMINAL + "print('up', flush=True); print('hello', input())"))
     terminal.wait_for(b"up")
 
     terminal.send(b"\x1a")

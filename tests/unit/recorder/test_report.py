@@ -54,7 +54,8 @@ def test_the_metrics_are_prometheus_text() -> None:
 
     for line in text.splitlines():
         assert re.fullmatch(
-            r'# (HELP|TYPE) mesh_record_\w+ .+|mesh_record_\w+(\{(\w+="([^"\\]|\\.)*",?)+\})? [0-9.e+-]+', line
+            r'# (HELP|TYPE) mesh_record_\w+ .+|mesh_record_\w+(\{(\w+="([^"\\]|\\.)*",?)+\})? [0-9.e+-]+',
+            line,
         ), line
     assert text.endswith("\n")
     assert r'mesh_record_info{service="a \"cart\"\n\\",lane="wire"} 1' in text
