@@ -31,7 +31,7 @@ _LINE_BEGUN = re.compile(
 _LINE = re.compile(_TOKEN + rb"{1,64}+ [\x21-\x7e\x80-\xff]++ HTTP/1\.[01]\r\n")
 _MORE_FIELDS = re.compile(_FIELDS)
 _FIELD_BEGUN = re.compile(rb"(?:" + _TOKEN + rb"++(?::[^\0\r\n]*+)?)?\r?")
-_FIELD = re.compile(rb"([^:\r\n]++):[ \t]*+([^\r\n]*+)\r\n")
+_FIELD = re.compile(rb"([^:]++):[ \t]*+([^\r]*+)\r\n")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _TELLING = (
     b"content-length|transfer-encoding|connection|upgrade|expect|"
