@@ -27,7 +27,7 @@ class Report:
     in_flight: int = 0
     """Requests that are open now."""
     crashes: int = 0
-    """Connections that the lane failed over."""
+    """Connections that a lane failed over."""
     queue_bytes: int = 0
     """Between traffic and spool."""
     spool_bytes: int = 0

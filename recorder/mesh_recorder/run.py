@@ -74,7 +74,9 @@ def run_sidecar(start: Start, *, as_json: bool) -> int:
         MeshError: it could not start.
     """
     voice = Voice(start.settings.service, as_json=as_json, with_command=bool(start.command))
-    with asyncio.Runner(loop_factory=loop_factory(start.settings)) as runner:
+    # A supervisor carries no traffic itself.
+    factory = None if start.settings.workers else loop_factory(start.settings)
+    with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(_Run(start, voice).run())
 
 

@@ -169,6 +169,8 @@ class Sidecar:
             self._records_from = math.inf if on else time.monotonic_ns()
             if self._lane is not None:
                 self._lane.recorder.bypass(on)
+            if self._wire is not None:
+                self._wire.bypass(on)
             logger.warning("recording is %s", "off: a plain relay" if on else "on again")
 
     async def report(self) -> Report:
@@ -180,7 +182,7 @@ class Sidecar:
             calls=self.calls_seen,
             in_flight=(self._lane.recorder.clients.busy if self._lane else 0)
             + (self._wire.busy if self._wire else 0),
-            crashes=self.crashes,
+            crashes=self.crashes + (self._wire.failures if self._wire else 0),
             queue_bytes=self._pipeline.queue_bytes,
             spool_bytes=self._pipeline.spool_bytes,
             store_away=self.store_away,

@@ -35,6 +35,7 @@ class Desk:
         """Make a desk; see `mesh_recorder.wire.relay.WireListener` for the arguments."""
         self.role = role
         self.place = role.place
+        self._choices = (trace_headers, max_body)
         self.mode = trace_headers
         self.strangers = role.strangers
         self.offer = offer
@@ -53,6 +54,10 @@ class Desk:
         self._random = b""
         self._random_at = _POOL
         self._connections = 0
+
+    def bypass(self, on: bool) -> None:
+        """Change no header and keep no body any more, or again as told at first."""
+        self.mode, self.max_body = (TraceHeaders.NEVER, 0) if on else self._choices
 
     def is_own(self, host: str, port: int) -> bool:
         """Whether that is this listener itself."""

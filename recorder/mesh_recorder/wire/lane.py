@@ -58,6 +58,11 @@ class WireLane:
         """Accept nothing more, let open requests end for at most `patience` seconds, then close all."""
         await asyncio.gather(*(listener.stop(patience) for _, listener in self._gates))
 
+    def bypass(self, on: bool) -> None:
+        """Change no header and keep no body any more, or again as told at first."""
+        for _, listener in self._gates:
+            listener.desk.bypass(on)
+
     def seen(self, direction: Direction) -> int:
         """Requests in that direction."""
         return sum(

@@ -65,7 +65,7 @@ class Requests:
             self.held = b""
         self._at = 0
         try:
-            if reading is _HEAD and self._quick:
+            if reading is _HEAD and self._quick and self.desk.mode is TraceHeaders.LINK:
                 asked = REQUEST.fullmatch(data)
                 if asked is not None and not self.link.responses.early:
                     return self._begin_quickly(data, asked)

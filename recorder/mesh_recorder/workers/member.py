@@ -118,7 +118,7 @@ class Member:
         lost, self._lost = self._lost, 0
         with theirs:
             self._process = await asyncio.to_thread(_start, self._orders(lost), self._sockets, theirs)
-        reader, self._writer = await asyncio.open_connection(sock=ours)
+        reader, self._writer = await asyncio.open_unix_connection(sock=ours)
         if self._ending.is_set():
             await self._say({"do": "stop"})
         in_order = False

@@ -48,7 +48,7 @@ class _Worker:
         self._ending = asyncio.Event()
 
     async def run(self, talk: socket.socket) -> None:
-        reader, self._writer = await asyncio.open_connection(sock=talk)
+        reader, self._writer = await asyncio.open_unix_connection(sock=talk)
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._ending.set)
         if self._orders.lost:
             self._sidecar.lost(DIED, self._orders.lost)

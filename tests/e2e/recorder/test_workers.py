@@ -22,12 +22,11 @@ async def refused(port: int) -> None:
                 pass
 
 
-def test_two_workers_on_one_port_lose_and_double_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lane", ["mitmproxy", "wire"])
+def test_two_workers_on_one_port_lose_and_double_nothing(tmp_path: Path, lane: str) -> None:
     """Case R28: one ready line, one closing line, all requests in it."""
-    with (
-        a_service() as app,
-        Record(tmp_path, "--service", "cart", "--app", str(app), "--workers", "2", "--json") as record,
-    ):
+    arguments = ["--service", "cart", "--workers", "2", "--lane", lane, "--json"]
+    with a_service() as app, Record(tmp_path, *arguments, "--app", str(app)) as record:
         ready = record.event()
         workers = workers_of(record.process.pid)
         with load(port_of(ready["inbound"]["listen"]), clients=8) as busy:

@@ -70,6 +70,7 @@ def test_each_metric_is_named_once_and_its_samples_follow() -> None:
     named = [line.split(" ")[2] for line in lines if line.startswith("# TYPE ")]
 
     assert len(set(named)) == len(named)
+    current = ""
     for line in lines:
         if line.startswith("# TYPE "):
             current = line.split(" ")[2]

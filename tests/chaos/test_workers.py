@@ -1,0 +1,129 @@
+"""kill -9 of workers and of their supervisor, under load."""
+
+import os
+import signal
+from pathlib import Path
+
+from mesh_core.query import parse_query
+from mesh_store.store import open_store
+from support.operated import gone, load, metric, until_metric, workers_of
+from support.record import Record, a_service, port_of
+
+CLIENTS = 4
+
+
+def stored_paths(folder: Path) -> list[str]:
+    """The path of each stored exchange, as often as it is stored."""
+    with open_store(f"sqlite:///{folder}/data/mesh-replay/mesh.db") as store:
+        found: list[str] = []
+        page = store.search(parse_query("", now=0), limit=500)
+        while page.exchanges:
+            found += [exchange.path for exchange in page.exchanges]
+            if page.cursor is None:
+                break
+            page = store.search(parse_query("", now=0), limit=500, cursor=page.cursor)
+        return found
+
+
+def test_a_worker_that_is_killed_is_replaced_while_nobody_is_refused(tmp_path: Path, long_run: bool) -> None:
+    """Case R26: one request of each connection is lost at most, nothing twice."""
+    kills = 50 if long_run else 3
+    with (
+        a_service() as app,
+        Record(tmp_path, "--service", "cart", "--app", str(app), "--workers", "2", "--json") as record,
+    ):
+        ready = record.event()
+        admin = ready["admin"]
+        promised: set[str] = set()
+        with load(port_of(ready["inbound"]["listen"]), CLIENTS) as busy:
+            for kill in range(kills):
+                busy.more(20)
+                promised = set(busy.answered)
+                before = metric(admin, "offered_total")
+                while metric(admin, "stored_total") + metric(admin, "spooled") < before:
+                    continue  # until it is on the disk
+                os.kill(workers_of(record.process.pid)[kill % 2], signal.SIGKILL)
+                until_metric(admin, "worker_restarts_total", kill + 1)
+                until_metric(admin, "workers", 2)
+                busy.more(20)
+        assert record.end() == 0
+        stopped = record.event("stopped")
+
+    assert (busy.refused, busy.wrong) == (0, [])
+    assert len(busy.broken) <= kills * CLIENTS
+    found = stored_paths(tmp_path)
+    assert len(found) == len(set(found))
+    assert promised - set(found) == set()
+    assert stopped["worker_restarts"] == kills
+    assert stopped["offered"] == stopped["stored"] + stopped["spooled"] + sum(stopped["dropped"].values())
+    assert set(stopped["dropped"]) <= {"worker_died"}
+
+
+def test_all_workers_at_once_make_a_pause_and_no_refusal(tmp_path: Path) -> None:
+    """Case R26: the supervisor holds the sockets, so that who comes meanwhile waits."""
+    with (
+        a_service() as app,
+        Record(tmp_path, "--service", "cart", "--app", str(app), "--workers", "1", "--json") as record,
+    ):
+        ready = record.event()
+        with load(port_of(ready["inbound"]["listen"]), CLIENTS) as busy:
+            busy.more(20)
+            (worker,) = workers_of(record.process.pid)
+            os.kill(worker, signal.SIGSTOP)  # so that connections queue up
+            os.kill(worker, signal.SIGKILL)
+            busy.more(40)
+        assert record.end() == 0
+
+    assert (busy.refused, busy.wrong) == (0, [])
+    assert len(busy.broken) <= CLIENTS
+
+
+def test_the_process_that_makes_workers_is_not_missed(tmp_path: Path) -> None:
+    """Killed, it takes no worker with it, and the next worker that dies is replaced all the same."""
+    with (
+        a_service() as app,
+        Record(tmp_path, "--service", "cart", "--app", str(app), "--workers", "1", "--json") as record,
+    ):
+        ready = record.event()
+        with load(port_of(ready["inbound"]["listen"]), CLIENTS) as busy:
+            busy.more(10)
+            (worker,) = workers_of(record.process.pid)
+            maker = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
+            os.kill(maker, signal.SIGKILL)
+            gone(maker)
+            busy.more(20)
+            assert busy.broken == []
+            os.kill(worker, signal.SIGKILL)
+            busy.more(20)
+        assert record.end() == 0
+
+    assert (busy.refused, busy.wrong) == (0, [])
+
+
+def test_a_supervisor_that_is_killed_leaves_its_ports_and_loses_nothing(tmp_path: Path) -> None:
+    """Case R26: its workers answer what is open and end; the next start takes the same ports, and ships."""
+    arguments = ["--service", "cart", "--instance", "one", "--workers", "2", "--json"]
+    with a_service() as app:
+        arguments += ["--app", str(app)]
+        with Record(tmp_path, *arguments) as first:
+            ready = first.event()
+            workers = workers_of(first.process.pid)
+            inbound = port_of(ready["inbound"]["listen"])
+            with load(inbound, CLIENTS) as busy:
+                busy.more(40)
+                first.process.kill()
+                first.process.wait()
+                for worker in workers:
+                    gone(worker)
+                refused = len(busy.answered)
+                with Record(tmp_path, *arguments, "--inbound", str(inbound)) as second:
+                    assert second.event()["inbound"] == ready["inbound"]
+                    busy.more(40)
+                    busy.stop()
+                    assert second.end() == 0
+
+    found = stored_paths(tmp_path)
+    assert refused >= 40
+    assert busy.wrong == []
+    assert len(found) == len(set(found))
+    assert set(busy.answered) <= set(found)
