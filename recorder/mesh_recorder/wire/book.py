@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from mesh_recorder import failures
 from mesh_recorder.settings import host_port
 from mesh_recorder.wire.captured import WireCaptured
+from mesh_recorder.wire.head import Doubt
 from mesh_recorder.wire.http2 import Http2
 from mesh_recorder.wire.reading import Reading, Unreadable
 from mesh_recorder.wire.sockets import closed_by_peer
@@ -100,10 +101,14 @@ class Book:
             self.tapped(rest, by_client=False)
 
     def http2(self, head: bytes) -> bytes:
-        """The client speaks HTTP/2 from its first byte on."""
+        """The client speaks HTTP/2 from its first byte on.
+
+        Raises:
+            Doubt: it spoke HTTP/1 before.
+        """
         link = self.link
-        if self.pending or link.responses.reading is not Reading.HEAD:
-            raise ValueError("HTTP/2 began in the middle of HTTP/1")
+        if self.pending or link.responses.used or link.responses.reading is not Reading.HEAD:
+            raise Doubt("HTTP/2 began in the middle of HTTP/1")
         self.tap = Http2(self.desk, link)
         self.tap.feed(head, by_client=True)
         link.responses.reading = link.requests.reading = Reading.TAPPED

@@ -91,6 +91,28 @@ def test_a_doubtful_request_passes_as_it_came(loop: Loop, name: str) -> None:
     run_on(loop, run())
 
 
+def test_http2_in_the_middle_of_http1(loop: Loop) -> None:
+    """Case R35."""
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+    async def serve(peer: Peer) -> None:
+        await peer.head()
+        await peer.send(OK)
+        await peer.read(len(preface))
+        await peer.send(BAD)
+
+    async def call(peer: Peer) -> None:
+        await peer.send(b"GET / HTTP/1.1\r\nHost: c\r\n\r\n")
+        await peer.read(len(OK))
+        await peer.send(preface)
+        await peer.rest()
+
+    seen = twice(loop, serve, call, exchanges=2)
+
+    assert [exchange.status for exchange in seen.exchanges] == [200, 400]
+    assert seen.exchanges[1].error == "HTTP/2 began in the middle of HTTP/1"
+
+
 def test_both_framings_are_visible(loop: Loop) -> None:
     """Case R5."""
 
