@@ -2,25 +2,18 @@
 
 import json
 import logging
-import random
-import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 from mesh_core.errors import ListenFailed
 from mesh_core.project import ReadFile
 from mesh_recorder.settings import file_name
 from mesh_store.disk import read_file, write_private
+from mesh_store.ports import claim, claim_any
 
 logger = logging.getLogger(__name__)
 
 MOST = 8
 """Ports remembered for one role: as many instances of a service on one machine keep theirs."""
-
-
-_OUTSIDE_EPHEMERAL = range(20_000, 32_000)
-"""Ports that no system gives to outgoing connections by default, so that none is lost between
-being found free and being used."""
 
 
 class PortBook:
@@ -36,7 +29,7 @@ class PortBook:
     def port(self, role: str) -> int:
         """A free port of 127.0.0.1, each time another: one remembered for `role` where one is free."""
         known = self._ports.setdefault(role, [])
-        port = next((port for port in known if port not in self._given and _is_free(port)), None)
+        port = next((port for port in known if port not in self._given and claim(port)), None)
         if port is None:
             port = self._another()
             self._ports[role] = [port, *known][:MOST]
@@ -54,28 +47,10 @@ class PortBook:
             logger.warning("ports are not remembered: %s cannot be written: %s", self._path, error.strerror)
 
     def _another(self) -> int:
-        free = next((port for port in _anywhere() if port not in self._given), None)
+        free = claim_any(self._given)
         if free is None:
             raise ListenFailed("no port of 127.0.0.1 is free", hint="give each address a port")
         return free
-
-
-def _anywhere() -> Iterator[int]:
-    """Ports that nobody listens on, in no order, so that sidecars that start at once do not meet."""
-    for port in random.sample(_OUTSIDE_EPHEMERAL, len(_OUTSIDE_EPHEMERAL)):
-        if _is_free(port):
-            yield port
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # As servers do: a port whose last connections are still closing is free.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def _remembered(content: bytes | None) -> dict[str, list[int]]:

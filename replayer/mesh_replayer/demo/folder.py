@@ -1,9 +1,6 @@
 """The folder that a demo works in: its own `mesh.toml`, store, state and logs."""
 
-import os
-import random
 import re
-import socket
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,11 +9,9 @@ from pathlib import Path
 
 from mesh_core.config import Config, parse_config
 from mesh_core.errors import MeshError
+from mesh_store.ports import claim_any, is_free
 
 _PORT = re.compile(r"(?<=127\.0\.0\.1:)\d+")
-_OUTSIDE_EPHEMERAL = range(20_000, 32_000)
-"""Ports that no system gives to outgoing connections by default, so that none is lost between
-being found free and being used."""
 _LEAKS = re.compile(r"(MESH_|OTEL_|SHOP_|(GATEWAY|CART|INVENTORY|PAYMENT|PRICING)_URL$|.*_PROXY$)")
 
 
@@ -47,7 +42,7 @@ def make_folder(payments: Mapping[str, int], *, usual_ports: bool) -> WorkFolder
     path = Path(tempfile.mkdtemp(prefix="mesh-replay-demo-")).resolve()
     text = (shop_folder() / "mesh.toml").read_text()
     wanted = {int(port) for port in _PORT.findall(text)} | set(payments.values()) - {0}
-    keep = {port for port in wanted if usual_ports and _is_free(port)}
+    keep = {port for port in wanted if usual_ports and is_free(port)}
     moved = sorted(wanted - keep)
     chosen = dict(zip(moved, _free_ports(len(moved), keep), strict=True)) | {port: port for port in keep}
     spare = iter(_free_ports(len(payments), chosen.values()))
@@ -81,17 +76,10 @@ def shop_folder() -> Path:
 
 
 def _free_ports(count: int, taken: Iterable[int]) -> list[int]:
-    candidates = random.sample(_OUTSIDE_EPHEMERAL, len(_OUTSIDE_EPHEMERAL))
-    free = (port for port in candidates if port not in set(taken) and _is_free(port))
-    return [next(free) for _ in range(count)]
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        if os.name == "posix":  # elsewhere it would let two listen on one port
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+    chosen: list[int] = []
+    for _ in range(count):
+        port = claim_any({*taken, *chosen})
+        if port is None:
+            raise MeshError("no ports of 127.0.0.1 are free", hint="end what holds them")
+        chosen.append(port)
+    return chosen

@@ -96,6 +96,9 @@ def test_stored_and_replayed_byte_for_byte(server: Server, tmp_path: Path, name:
     sent = REQUESTS[name]
     with place(tmp_path) as here:
         (tmp_path / "logs").mkdir()
+        # By default a body of unknown bytes is not kept, as no secret could be found in it.
+        (tmp_path / "mesh.toml").write_text('[redact]\nmode = "off"\n')
+        here.environ["MESH_TRUST_CONFIG"] = "1"
         with Processes(tmp_path, tmp_path / "logs", here.environ) as running:
             sidecar = [*program("mesh-record"), "--service", "raw", "--json"]
             addresses = ["--app", f"127.0.0.1:{server.port}", "--inbound", f"127.0.0.1:{inbound}"]

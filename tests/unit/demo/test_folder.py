@@ -33,6 +33,7 @@ def test_a_demo_works_on_a_copy_of_the_shops_file_with_ports_of_its_own(folders:
 
 def test_a_usual_port_that_is_taken_is_moved_everywhere_it_stands(folders: list[Path]) -> None:
     with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closing connections do not take it
         try:
             taken.bind(("127.0.0.1", 8003))
         except OSError:

@@ -1,0 +1,54 @@
+"""Ports that are taken but not listened on yet: a claim that every program of ours respects."""
+
+import random
+import socket
+import sys
+from collections.abc import Collection
+
+_OUTSIDE_EPHEMERAL = range(10_000, 32_000)
+"""Ports that no system gives to outgoing connections by default, so that none is lost between
+being found free and being used."""
+
+_claims: dict[int, socket.socket] = {}
+"""Held until this process ends."""
+
+
+def claim_any(taken: Collection[int] = ()) -> int | None:
+    """A free port of 127.0.0.1 that is ours from now on; None where there is none.
+
+    Args:
+        taken: ports that will not do.
+    """
+    candidates = random.sample(_OUTSIDE_EPHEMERAL, len(_OUTSIDE_EPHEMERAL))
+    return next((p for p in candidates if p not in taken and p not in _claims and claim(p)), None)
+
+
+def claim(port: int) -> bool:
+    """Whether the port is free, and no other program of ours is about to use it; it is ours then."""
+    return is_free(port) and _claimed(port)
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of 127.0.0.1."""
+    with socket.socket() as probe:
+        # As servers do: a port whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _claimed(port: int) -> bool:
+    """Hold an abstract socket of that name: it ends with the process. Linux alone has them."""
+    if sys.platform != "linux" or port in _claims:
+        return True
+    holder = socket.socket(socket.AF_UNIX)
+    try:
+        holder.bind(f"\0mesh-replay port {port}")
+    except OSError:
+        holder.close()
+        return False
+    _claims[port] = holder
+    return True
