@@ -9,8 +9,8 @@ _OUTSIDE_EPHEMERAL = range(10_000, 32_000)
 """Ports that no system gives to outgoing connections by default, so that none is lost between
 being found free and being used."""
 
-_claims: dict[int, socket.socket] = {}
-"""Held until this process ends."""
+_claims: set[int] = set()
+"""Ours until this process ends."""
 
 
 def claim_any(taken: Collection[int] = ()) -> int | None:
@@ -50,5 +50,6 @@ def _claimed(port: int) -> bool:
     except OSError:
         holder.close()
         return False
-    _claims[port] = holder
+    holder.detach()  # open until the process ends
+    _claims.add(port)
     return True
