@@ -38,8 +38,8 @@ RECOVERY = 0.2
 """Seconds that the writer rests after an error of its own."""
 LAST_TRIES = 5
 """How many such errors the end puts up with."""
-LAST_WORD = 2.0
-"""Seconds that the end waits for what the store knows of failures."""
+LAST_WORD = 0.5
+"""Share of the end's time that is waited for what shipping brings to light: damage, failures elsewhere."""
 DAMAGED = "frame_damaged"
 
 
@@ -124,12 +124,16 @@ class Pipeline[Captured: Held]:
         if self._shipper is not None:
             self._shipper.start()
 
+    _patience = 0.0
+    """Seconds that the end may take, once it has begun."""
+
     def drain(self, timeout: float) -> Counters:
         """Write and ship what there is, for at most `timeout` seconds; the final account.
 
         What is not shipped by then stays in the spool for the next start.
         """
         until = time.monotonic() + timeout
+        self._patience = timeout
         self._ending.set()
         self._wake.set()
         self._thread.join(timeout)
@@ -206,7 +210,7 @@ class Pipeline[Captured: Held]:
     def _end(self) -> None:
         if self._shipper is not None:
             self._journal.seal()
-            self._shipper.hear(LAST_WORD)
+            self._shipper.settle(LAST_WORD * self._patience)
         self._look_after()
         self._selection.close()
         self._journal.close()

@@ -108,17 +108,21 @@ class Shipper:
             self._thread.join(timeout=1.0)
         return done
 
-    def hear(self, timeout: float) -> None:
-        """Ask for failures once more, now; wait for the answer for at most `timeout` seconds."""
+    def settle(self, timeout: float) -> None:
+        """Wait until all is shipped and the store has told of failures once more, or is away."""
         alarm = self._alarm
-        if alarm is None:
-            return
         with self._changed:
-            before = alarm.asked
-            alarm.hurry()
+            before = 0 if alarm is None else alarm.asked
+            if alarm is not None:
+                alarm.hurry()
             self._hurried = True
             self._changed.notify_all()
-            self._changed.wait_for(lambda: alarm.asked > before, timeout=timeout)
+            self._changed.wait_for(
+                lambda: (
+                    self.away is not None or (not self._waiting and (alarm is None or alarm.asked > before))
+                ),
+                timeout=timeout,
+            )
 
     def _run(self) -> None:
         failures = tries = 0
@@ -229,7 +233,9 @@ class Shipper:
     def _away(self, why: str) -> None:
         if self.away is None:
             logger.warning("the store is away, recording goes on into the spool: %s", why)
-        self.away = why
+        with self._changed:
+            self.away = why
+            self._changed.notify_all()
         self._close()
 
     def _back(self) -> None:
