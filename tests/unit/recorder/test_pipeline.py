@@ -310,3 +310,27 @@ def _offset_of_last_frame(segment: bytes) -> int:
     while offset < len(segment):
         last, offset = offset, offset + 16 + int.from_bytes(segment[offset : offset + 4])
     return last
+
+
+def test_damage_that_shipping_finds_at_the_very_end_is_still_written_down(tmp_path: Path) -> None:
+    first = a_pipeline(tmp_path, None)
+    first.start()
+    for number in (1, 2, 3):
+        first.offer(FakeCapture(number, body=os.urandom(1000)))
+    first.drain(10)
+    [path] = tmp_path.glob("*.seg")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+    class Late(MemoryStore):
+        def ingest(self, segment: bytes) -> int:
+            second._ending.wait()
+            return super().ingest(segment)
+
+    store = Late()
+    second = a_pipeline(tmp_path, store, run=_run("b"))
+    second.start()
+    second.drain(10)
+
+    assert store.gaps == {"frame_damaged": 1}
