@@ -109,22 +109,28 @@ def account(url: str, counters: Counters, *, asked: int, dropped: set[str], loss
 
 
 @contextmanager
-def a_small_disk(folder: Path, size: str) -> Iterator[None]:
+def a_small_disk(folder: Path, size: str) -> Iterator[Path]:
+    """A tmpfs that is gone with this process, however that ends: detached at once, and held by its folder."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if os.geteuid() or subprocess.run(command, capture_output=True).returncode:
         pytest.skip("mounting a tmpfs is not allowed here; a full disk is also tried by a limit on files")
+    held = None
     try:
-        yield
+        held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+    try:
+        yield Path(f"/proc/self/fd/{held}")
+    finally:
+        os.close(held)
 
 
 def test_a_full_disk(tmp_path: Path) -> None:
     """Case R23: a small tmpfs fills up while the store is away; it goes on once there is room."""
-    disk, url = tmp_path / "disk", sqlite_url(tmp_path)
+    url = sqlite_url(tmp_path)
 
-    async def scenario() -> tuple[Counters, int]:
+    async def scenario(disk: Path) -> tuple[Counters, int]:
         async with traffic(tmp_path, url, spool_dir=disk / "spool") as flow:
             flow.gate.shut.set()
             await flow.until(lambda counters: counters.dropped.get("spool_unwritable", 0) >= 10)
@@ -135,8 +141,8 @@ def test_a_full_disk(tmp_path: Path) -> None:
             assert flow.sidecar.counters.dropped["spool_unwritable"] >= dropped
             return await flow.stop(), flow.asked
 
-    with a_small_disk(disk, "1m"):
-        counters, asked = run(scenario)
+    with a_small_disk(tmp_path / "disk", "1m") as disk:
+        counters, asked = run(lambda: scenario(disk))
 
     account(url, counters, asked=asked, dropped={"spool_unwritable"}, lossy=True)
 
