@@ -205,3 +205,21 @@ def header(headers: Headers, name: bytes) -> bytes | None:
         if key.lower() == name:
             return value
     return None
+
+
+def header_text(headers: Headers, name: bytes) -> str | None:
+    """The first value of `name` (lower case) as latin-1 text, or None."""
+    value = header(headers, name)
+    return None if value is None else value.decode("latin-1")
+
+
+def grpc_status(headers: Headers, trailers: Headers) -> int | None:
+    """A response's `grpc-status`: of its trailers, else of its headers where it has nothing else.
+
+    None where there is none, or none that could be a code.
+    """
+    value = header(trailers, b"grpc-status")
+    if value is None:
+        value = header(headers, b"grpc-status") or b""
+    digits = value.strip(b" \t")
+    return int(digits) if digits.isdigit() and len(digits) < 6 else None

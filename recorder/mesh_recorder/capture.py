@@ -23,7 +23,9 @@ from mesh_core.model import (
     Sender,
     Synthesized,
     TraceOrigin,
+    grpc_status,
     header,
+    header_text,
 )
 from mesh_core.outcome import Outcome, outcome_of_status
 from mesh_core.tracecontext import Found, trace_id_of_request_id
@@ -167,7 +169,8 @@ def _request(captured: Captured, bodies: dict[str, bytes]) -> dict[str, Any]:
 
 def _response(captured: Captured, bodies: dict[str, bytes]) -> dict[str, Any]:
     reply = captured.reply
-    outcome, error = _outcome(captured)
+    grpc = grpc_status(captured.response_headers, captured.response_trailers)
+    outcome, error = _outcome(captured, grpc)
     return {
         "synthesized": Synthesized.PROXY if reply else Synthesized.NONE,
         "status": reply.status if reply else captured.status,
@@ -175,7 +178,7 @@ def _response(captured: Captured, bodies: dict[str, bytes]) -> dict[str, Any]:
         "response_headers": _response_headers(captured),
         "response_trailers": captured.response_trailers,
         "response_body": _response_body(captured, bodies),
-        "grpc_status": _grpc_status(captured),
+        "grpc_status": grpc,
         "outcome": outcome,
         "error": error,
         "messages": _messages(captured),
@@ -262,8 +265,8 @@ def _body(tee: Tee | None, headers: Headers, bodies: dict[str, bytes], *, whole:
         size=tee.size,
         stored=len(content),
         truncated=not complete,
-        content_type=_text(headers, b"content-type"),
-        content_encoding=_text(headers, b"content-encoding"),
+        content_type=header_text(headers, b"content-type"),
+        content_encoding=header_text(headers, b"content-encoding"),
     )
 
 
@@ -287,27 +290,14 @@ def _response_headers(captured: Captured) -> Headers:
     return captured.refused or captured.reply.headers
 
 
-def _text(headers: Headers, name: bytes) -> str | None:
-    value = header(headers, name)
-    return value.decode("latin-1") if value is not None else None
-
-
-def _grpc_status(captured: Captured) -> int | None:
-    """`grpc-status` from the trailers, or from the headers of a response that has nothing else."""
-    value = header(captured.response_trailers, b"grpc-status")
-    if value is None:
-        value = header(captured.response_headers, b"grpc-status")
-    return int(value) if value is not None and value.isdigit() and len(value) < 6 else None
-
-
-def _outcome(captured: Captured) -> tuple[Outcome, str | None]:
+def _outcome(captured: Captured, grpc: int | None) -> tuple[Outcome, str | None]:
     """What came of it, and the sentence for people where it failed without a whole response."""
     if captured.websocket is not None:
         return _websocket_outcome(captured)
     if captured.error is None:
         if captured.status is None:
             return Outcome.OK, None
-        return outcome_of_status(captured.status, _grpc_status(captured)), None
+        return outcome_of_status(captured.status, grpc), None
     outcome = classify(captured.error)
     if outcome is Outcome.CLIENT_DISCONNECTED and (captured.opaque or _is_event_stream(captured)):
         return Outcome.OK, None

@@ -5,7 +5,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from mesh_core.model import Bodies, BodyRef, Direction, Exchange, Headers, Lane, header
+from mesh_core.model import Bodies, BodyRef, Direction, Exchange, Headers, Lane, grpc_status, header_text
 from mesh_core.outcome import Outcome, outcome_of_status
 from mesh_replayer.prepare import Prepared
 
@@ -54,7 +54,7 @@ def reply_exchange(
     response_body = _ref(received.body, received.body_size, received.body_hash, received.headers)
     if response_body is not None and received.failure is not None and received.status is not None:
         response_body = dataclasses.replace(response_body, truncated=True)
-    grpc_status = _grpc_status(received)
+    grpc = grpc_status(received.headers, received.trailers)
     exchange = Exchange(
         id=id,
         trace_id=prepared.retraced.trace_id or id,
@@ -73,8 +73,8 @@ def reply_exchange(
         request_trailers=prepared.request.trailers,
         request_body=request_body,
         response_body=response_body,
-        grpc_status=grpc_status,
-        outcome=_outcome(received, grpc_status),
+        grpc_status=grpc,
+        outcome=_outcome(received, grpc),
         **_seen(received),
         recorder=recorder,
         lane=Lane.WIRE,
@@ -100,31 +100,22 @@ def _seen(received: Received) -> dict[str, Any]:
     }
 
 
-def _outcome(received: Received, grpc_status: int | None) -> Outcome:
+def _outcome(received: Received, grpc: int | None) -> Outcome:
     if received.failure is not None or received.status is None:
         return received.failure or Outcome.PROTOCOL_ERROR
-    return outcome_of_status(received.status, grpc_status)
-
-
-def _grpc_status(received: Received) -> int | None:
-    for fields in (received.trailers, received.headers):
-        value = header(fields, b"grpc-status")
-        if value is not None and value.strip().isdigit():
-            return int(value)
-    return None
+    return outcome_of_status(received.status, grpc)
 
 
 def _ref(kept: bytes, size: int, whole_hash: str | None, fields: Headers) -> BodyRef | None:
     if not size:
         return None
     digest = hashlib.sha256(kept).hexdigest()
-    content_type, encoding = header(fields, b"content-type"), header(fields, b"content-encoding")
     return BodyRef(
         hash=digest,
         full_hash=whole_hash or digest,
         size=size,
         stored=len(kept),
         truncated=len(kept) < size,
-        content_type=None if content_type is None else content_type.decode("latin-1"),
-        content_encoding=None if encoding is None else encoding.decode("latin-1"),
+        content_type=header_text(fields, b"content-type"),
+        content_encoding=header_text(fields, b"content-encoding"),
     )

@@ -26,6 +26,7 @@ from mesh_core.model import (
     Sender,
     TraceOrigin,
     header,
+    header_text,
 )
 from mesh_core.outcome import Outcome, outcome_of_status
 from mesh_core.times import parse_rfc3339
@@ -187,7 +188,7 @@ def _ns(*milliseconds: float | None) -> int:
 
 def _request_body(request: Request, headers: Headers) -> har_bodies.Read:
     post = request.post_data or PostData()
-    kind = _field(headers, b"content-type") or post.mime_type
+    kind = header_text(headers, b"content-type") or post.mime_type
     content = har_bodies.plain(post.text, post.encoding, kind, "$.request.postData.text")
     size = request.body_size or 0
     if content is None and post.params and "multipart" in (kind or ""):
@@ -203,19 +204,14 @@ def _response_body(method: str, response: Response, headers: Headers) -> har_bod
     content = response.content
     if content is None or method == "HEAD" or response.status in (204, 304):
         return None, {}
-    kind = _field(headers, b"content-type") or content.mime_type
+    kind = header_text(headers, b"content-type") or content.mime_type
     stored = har_bodies.plain(content.text, content.encoding, kind, "$.response.content.text")
     size = response.body_size if response.body_size and response.body_size > 0 else content.size
     return har_bodies.foreign(stored, size=size, kind=kind, encoded_as=_encoding(headers))
 
 
-def _field(headers: Headers, name: bytes) -> str | None:
-    value = header(headers, name)
-    return None if value is None else value.decode("latin-1")
-
-
 def _encoding(headers: Headers) -> str | None:
-    named = (_field(headers, b"content-encoding") or "").strip()
+    named = (header_text(headers, b"content-encoding") or "").strip()
     return named if named.lower() not in ("", "identity") else None
 
 
@@ -228,7 +224,7 @@ def _end(response: Response, headers: Headers) -> dict[str, Any]:
         return {"status": None, "outcome": outcome, "error": error}
     if not 100 <= status <= 999:
         raise msgspec.ValidationError("Expected a status from 100 to 999 - at `$.response.status`")
-    said = _field(headers, b"grpc-status") or ""
+    said = header_text(headers, b"grpc-status") or ""
     grpc_status = int(said) if re.fullmatch(r"[0-9]{1,3}", said) else None
     return {
         "status": status,

@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable
 
-from mesh_core.model import BodyRef, Headers, header
+from mesh_core.model import BodyRef, Headers, header_text
 from mesh_core.redact import fields, grpc, layers, markup, streams
 from mesh_core.redact.coding import plain
 from mesh_core.redact.forms import PROVIDER
@@ -35,10 +35,10 @@ def hide_body(sweep: Sweep, ref: BodyRef, raw: bytes, headers: Headers) -> tuple
     if not raw:
         return ref, raw
     before = dict(sweep.counts)
-    encoding = None if ref.decoded else ref.content_encoding or _text_of(headers, b"content-encoding")
+    encoding = None if ref.decoded else ref.content_encoding or header_text(headers, b"content-encoding")
     try:
         content, short = plain(raw, encoding, limit=MOST_INFLATED)
-        kind = ref.content_type or _text_of(headers, b"content-type")
+        kind = ref.content_type or header_text(headers, b"content-type")
         after = hide_content(sweep, content, kind, short or ref.truncated, headers)
     except Unreadable as why:
         sweep.counts.clear()  # what was hidden in what is not kept
@@ -66,11 +66,6 @@ def _renewed(ref: BodyRef, after: bytes, *, dropped: bool, encoded: bool) -> Bod
     )
 
 
-def _text_of(headers: Headers, name: bytes) -> str | None:
-    value = header(headers, name)
-    return None if value is None else value.decode("latin-1")
-
-
 def hide_content(
     sweep: Sweep, content: bytes, content_type: str | None, cut: bool, headers: Headers = ()
 ) -> bytes:
@@ -83,7 +78,7 @@ def hide_content(
     if kind.media_type in sweep.rules.keep_types:
         return content
     if kind.form is Form.GRPC:
-        encoding = _text_of(headers, b"grpc-encoding")
+        encoding = header_text(headers, b"grpc-encoding")
         return grpc.hide_frames(sweep, content, kind=kind.media_type, encoding=encoding, cut=cut)
     if kind.form is Form.PROTOBUF:
         return _needed(None if sweep.rules.only_named else hide_message(sweep, content, cut=cut), "protobuf")

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from mesh_core.model import Exchange, Headers, Message, Sender, header
+from mesh_core.model import Exchange, Message, Sender, header_text
 from mesh_core.redact import grpc, streams
 from mesh_core.redact.json_text import hide_json
 from mesh_core.redact.protobuf import any_bytes, is_binary, is_text
@@ -36,12 +36,12 @@ def _payload(sweep: Sweep, message: Message, exchange: Exchange) -> bytes:
     if message.type == "grpc":
         headers = exchange.request_headers if message.sender is Sender.CLIENT else exchange.response_headers
         kind = (
-            _of(headers, b"content-type")
-            or _of(exchange.request_headers, b"content-type")
+            header_text(headers, b"content-type")
+            or header_text(exchange.request_headers, b"content-type")
             or "application/grpc"
         )
         kind = kind.partition(";")[0].strip().lower()
-        return grpc.hide_payload(sweep, payload, kind=kind, encoding=_of(headers, b"grpc-encoding"))
+        return grpc.hide_payload(sweep, payload, kind=kind, encoding=header_text(headers, b"grpc-encoding"))
     if message.type == "close" and len(payload) <= _MOST_CLOSE and not is_text(payload):
         return payload[:2] + look_through(sweep, payload[2:])
     if message.type == "event" and payload.startswith(_EVENT):
@@ -54,8 +54,3 @@ def _payload(sweep: Sweep, message: Message, exchange: Exchange) -> bytes:
     if message.type == "binary" and not sweep.rules.only_named:
         return any_bytes(sweep, payload)
     return streams.hide_text(sweep, payload)
-
-
-def _of(headers: Headers, name: bytes) -> str | None:
-    value = header(headers, name)
-    return None if value is None else value.decode("latin-1")
