@@ -102,6 +102,15 @@ def project_dir(state: Path, project: str) -> Path:
     return state / "projects" / file_name(project)
 
 
+REDACT_KEY = "MESH_REDACT_KEY"
+"""The variable that holds the project's redaction key, where no file is to."""
+
+
+def redact_key_file(folder: Path) -> Path:
+    """Where the redaction key lies in a project's folder."""
+    return folder / "redact.key"
+
+
 def trust_file(state: Path) -> Path:
     """Where the user's word for configuration files is kept: JSON, path to SHA-256."""
     return state / "trusted.json"

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mesh_core.project import Project
+from mesh_core.project import Project, project_dir
 from mesh_recorder.authority import project_ca
 from mesh_recorder.doctor_means import means_of
 from mesh_recorder.doctor_probe import Probe, Way
 from mesh_recorder.doctor_runtimes import Check, Runtime, check_all, find_runtimes
 from mesh_recorder.runtimes import TrustFiles, kept_of_no_proxy, service_environment
-from mesh_recorder.settings import Listen, listen, project_dir
+from mesh_recorder.settings import Listen, listen
 from mesh_recorder.trust import trust_files
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy")

@@ -15,7 +15,7 @@ from pathlib import Path
 from mesh_core.errors import ExitCode
 from mesh_core.frames import decode_segment
 from mesh_core.model import Exchange
-from mesh_core.project import Project
+from mesh_core.project import Project, project_dir
 from mesh_recorder.authority import project_ca
 from mesh_recorder.command import Command
 from mesh_recorder.doctor import variables_to_set
@@ -23,7 +23,7 @@ from mesh_recorder.doctor_calls import Calls, calls_json, calls_lines, judge
 from mesh_recorder.doctor_runtimes import Runtime, runtime_at
 from mesh_recorder.doctor_sockets import Connections
 from mesh_recorder.runtimes import service_environment
-from mesh_recorder.settings import Listen, SidecarSettings, listen, project_dir
+from mesh_recorder.settings import Listen, SidecarSettings, listen
 from mesh_recorder.sidecar import Sidecar
 from mesh_recorder.trust import trust_files
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mesh_core.errors import ConfigInvalid
+from mesh_core.project import REDACT_KEY, redact_key_file
 from mesh_store.disk import make_private_folder
 
 logger = logging.getLogger(__name__)
 
-VARIABLE = "MESH_REDACT_KEY"
 SHORTEST = 16
 """Characters."""
 
@@ -23,15 +23,15 @@ def redact_key(environ: Mapping[str, str], project_dir: Path) -> bytes:
     Raises:
         ConfigInvalid: the key is too short to be one, or the file is open to others or closed to us.
     """
-    given = environ.get(VARIABLE)
+    given = environ.get(REDACT_KEY)
     if given is not None:
         if len(given) < SHORTEST:
             raise ConfigInvalid(
-                f"{VARIABLE} is too short to be a key",
+                f"{REDACT_KEY} is too short to be a key",
                 hint=f"give at least {SHORTEST} characters, such as `openssl rand -hex 32`",
             )
         return given.encode()
-    path = project_dir / "redact.key"
+    path = redact_key_file(project_dir)
     try:
         if not path.exists():
             _make(path)
@@ -41,7 +41,7 @@ def redact_key(environ: Mapping[str, str], project_dir: Path) -> bytes:
             "%s cannot be written (%s): values hidden in this run are not comparable with others; set %s",
             path,
             error.strerror,
-            VARIABLE,
+            REDACT_KEY,
         )
         return secrets.token_bytes(32)
     return _read(path)
@@ -54,7 +54,8 @@ def _read(path: Path) -> bytes:
         key = path.read_bytes().strip()
     except OSError as cause:
         raise ConfigInvalid(
-            f"the redaction key {path} cannot be read: {cause.strerror}", hint=f"mend that, or set {VARIABLE}"
+            f"the redaction key {path} cannot be read: {cause.strerror}",
+            hint=f"mend that, or set {REDACT_KEY}",
         ) from cause
     if len(key) < SHORTEST:
         raise ConfigInvalid(f"{path} is too short to be a key", hint="remove it; it is made anew")

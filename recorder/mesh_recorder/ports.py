@@ -4,9 +4,7 @@ import json
 import logging
 from pathlib import Path
 
-from mesh_core.errors import ListenFailed
-from mesh_core.project import ReadFile
-from mesh_recorder.settings import file_name
+from mesh_core.project import ReadFile, file_name
 from mesh_store.disk import read_file, write_private
 from mesh_store.ports import claim, claim_any
 
@@ -31,7 +29,7 @@ class PortBook:
         known = self._ports.setdefault(role, [])
         port = next((port for port in known if port not in self._given and claim(port)), None)
         if port is None:
-            port = self._another()
+            (port,) = claim_any(1, taken=self._given)
             self._ports[role] = [port, *known][:MOST]
             self._changed = True
         self._given.add(port)
@@ -45,12 +43,6 @@ class PortBook:
             write_private(self._path, json.dumps(self._ports, indent=2, sort_keys=True).encode())
         except OSError as error:
             logger.warning("ports are not remembered: %s cannot be written: %s", self._path, error.strerror)
-
-    def _another(self) -> int:
-        free = claim_any(self._given)
-        if free is None:
-            raise ListenFailed("no port of 127.0.0.1 is free", hint="give each address a port")
-        return free
 
 
 def _remembered(content: bytes | None) -> dict[str, list[int]]:

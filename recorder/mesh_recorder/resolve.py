@@ -9,7 +9,7 @@ from mesh_core.config import Config, Keep, Service
 from mesh_core.errors import ConfigInvalid
 from mesh_core.model import Lane
 from mesh_core.probes import DEFAULT
-from mesh_core.project import Project
+from mesh_core.project import Project, file_name, project_dir
 from mesh_core.units import parse_seconds, parse_share, parse_size
 from mesh_recorder.settings import (
     Durability,
@@ -20,10 +20,8 @@ from mesh_recorder.settings import (
     UpstreamPort,
     default_instance,
     endpoint,
-    file_name,
     host_port,
     listen,
-    project_dir,
 )
 
 type FreePort = Callable[[str], int]

@@ -1,6 +1,5 @@
 """What one sidecar is told, as values. Pure."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -145,16 +144,6 @@ def listen(address: str) -> Listen:
     """
     _, host, port = split_address(address)
     return Listen(host=host, port=port)
-
-
-def file_name(text: str) -> str:
-    """`text` as the name of one file or folder: nothing in it can leave the folder it is put in."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", text).lstrip(".") or "_"
-
-
-def project_dir(state_dir: Path, project: str) -> Path:
-    """The project's part of the user's state directory: CA, key, spools, remembered ports."""
-    return state_dir / "projects" / file_name(project)
 
 
 def default_instance(inbound: Listen | None, hostname: str) -> str:

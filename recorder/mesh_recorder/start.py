@@ -11,7 +11,7 @@ from typing import Protocol
 
 from mesh_core.config import RedactMode, is_loopback
 from mesh_core.errors import ConfigInvalid, MeshError, SchemaOutdated, StoreUnreachable
-from mesh_core.project import CONFIG_NAME, Project
+from mesh_core.project import CONFIG_NAME, Project, file_name, project_dir
 from mesh_recorder.advice import Advice
 from mesh_recorder.candidates import listeners
 from mesh_recorder.command import check_there
@@ -20,7 +20,7 @@ from mesh_recorder.lines import Ports, without_password
 from mesh_recorder.ports import PortBook
 from mesh_recorder.resolve import Options, Resolved, resolve
 from mesh_recorder.runtimes import service_environment
-from mesh_recorder.settings import Listen, SidecarSettings, file_name, project_dir
+from mesh_recorder.settings import Listen, SidecarSettings
 from mesh_recorder.trust import trust_files
 
 logger = logging.getLogger(__name__)

@@ -4,6 +4,9 @@ import random
 import socket
 import sys
 from collections.abc import Collection
+from itertools import islice
+
+from mesh_core.errors import ListenFailed
 
 _OUTSIDE_EPHEMERAL = range(10_000, 32_000)
 """Ports that no system gives to outgoing connections by default, so that none is lost between
@@ -13,14 +16,22 @@ _claims: set[int] = set()
 """Ours until this process ends."""
 
 
-def claim_any(taken: Collection[int] = ()) -> int | None:
-    """A free port of 127.0.0.1 that is ours from now on; None where there is none.
+def claim_any(count: int, *, taken: Collection[int] = ()) -> list[int]:
+    """So many free ports of 127.0.0.1, in no order, that are ours from now on.
 
     Args:
+        count: how many.
         taken: ports that will not do.
+
+    Raises:
+        ListenFailed: there are not so many.
     """
     candidates = random.sample(_OUTSIDE_EPHEMERAL, len(_OUTSIDE_EPHEMERAL))
-    return next((p for p in candidates if p not in taken and p not in _claims and claim(p)), None)
+    free = (p for p in candidates if p not in taken and p not in _claims and claim(p))
+    found = list(islice(free, count))
+    if len(found) < count:
+        raise ListenFailed("no port of 127.0.0.1 is free", hint="give each address a port")
+    return found
 
 
 def claim(port: int) -> bool:

@@ -134,12 +134,7 @@ def mesh(*, without_sidecar: tuple[str, ...] = (), node: bool = True, **environ:
         bare=frozenset(without_sidecar),
     )
     with Processes(folder.path, folder.logs, clean) as processes:
-        for name in cast.services:
-            parts = [cast.service(name)] + ([] if name in without_sidecar else [cast.sidecar(name)])
-            for part in parts:
-                processes.start(part.name, part.command, part.environ)
-        for variant, port in folder.payments.items():
-            part = cast.payment(variant, port)
+        for part in cast.parts(folder.payments, without_sidecar):
             processes.start(part.name, part.command, part.environ)
         processes.await_ready(PATIENCE)
         yield Mesh(path=folder.path, environ=clean, cast=cast, folder=folder, processes=processes)

@@ -24,7 +24,7 @@ from mesh_core.config import RedactMode
 from mesh_core.errors import MeshError
 from mesh_core.frames import Run
 from mesh_core.model import Direction
-from mesh_core.project import data_dir, state_dir
+from mesh_core.project import data_dir, file_name, project_dir, state_dir
 from mesh_core.redact import Redactor
 from mesh_recorder import compat
 from mesh_recorder.addons.recorder import Recorder
@@ -32,7 +32,7 @@ from mesh_recorder.addons.roles import Role
 from mesh_recorder.capture import Captured, Place, finish
 from mesh_recorder.keys import key_id, redact_key
 from mesh_recorder.pipeline import Pipeline
-from mesh_recorder.settings import Endpoint, TraceHeaders, file_name, project_dir
+from mesh_recorder.settings import Endpoint, TraceHeaders
 from mesh_recorder.ship import Sink
 
 logger = logging.getLogger(__name__)

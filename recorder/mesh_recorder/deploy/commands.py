@@ -193,8 +193,8 @@ def trust_files(*, folder: Path, **rest: Any) -> None:
     truststore.p12, for everybody to read. The CA's key stays where it is.
     """
     project, _ = _project("", intercept=(), **rest)
+    from mesh_core.project import project_dir
     from mesh_recorder.authority import project_ca  # cryptography, which is heavy
-    from mesh_recorder.settings import project_dir
     from mesh_recorder.trust import trust_files as write
 
     ca = project_ca(project_dir(project.state_dir, project.config.project) / "ca")

@@ -1,7 +1,7 @@
 """Who takes part in the demo, and how each is started. Pure."""
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,15 @@ class Cast:
         """Caller and callee of each call that a checkout makes."""
         here = self.services
         return [(caller, callee) for caller in here for callee in CALLS[caller] if callee in here]
+
+    def parts(self, payments: Mapping[str, int], without_sidecar: Collection[str]) -> Iterator[Part]:
+        """Everything to start: services, their sidecars, and payment's variants on their ports."""
+        for name in self.services:
+            yield self.service(name)
+            if name not in without_sidecar:
+                yield self.sidecar(name)
+        for variant, port in payments.items():
+            yield self.payment(variant, port)
 
     def service(self, name: str) -> Part:
         """A service of the shop, calling the others through the sidecars."""

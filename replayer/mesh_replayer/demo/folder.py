@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,8 +44,8 @@ def make_folder(payments: Mapping[str, int], *, usual_ports: bool) -> WorkFolder
     wanted = {int(port) for port in _PORT.findall(text)} | set(payments.values()) - {0}
     keep = {port for port in wanted if usual_ports and is_free(port)}
     moved = sorted(wanted - keep)
-    chosen = dict(zip(moved, _free_ports(len(moved), keep), strict=True)) | {port: port for port in keep}
-    spare = iter(_free_ports(len(payments), chosen.values()))
+    chosen = dict(zip(moved, claim_any(len(moved), taken=keep), strict=True)) | {port: port for port in keep}
+    spare = iter(claim_any(len(payments), taken=chosen.values()))
     text = _PORT.sub(lambda match: str(chosen[int(match[0])]), text)
     (path / "mesh.toml").write_text(text)
     (path / "logs").mkdir()
@@ -73,13 +73,3 @@ def shop_folder() -> Path:
     if spec is None or spec.origin is None:
         raise MeshError("the demo shop is not installed", hint="install mesh-replay again")
     return Path(spec.origin).parent
-
-
-def _free_ports(count: int, taken: Iterable[int]) -> list[int]:
-    chosen: list[int] = []
-    for _ in range(count):
-        port = claim_any({*taken, *chosen})
-        if port is None:
-            raise MeshError("no ports of 127.0.0.1 are free", hint="end what holds them")
-        chosen.append(port)
-    return chosen

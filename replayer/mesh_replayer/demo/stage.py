@@ -92,12 +92,7 @@ def _give(
     if folder.moved:
         shell.say(f"{folder.moved} of the shop's usual ports are taken: its mesh.toml here has others.")
     started = monotonic()
-    for name in cast.services:
-        parts = [cast.service(name)] + ([] if name in without_sidecar else [cast.sidecar(name)])
-        for part in parts:
-            processes.start(part.name, part.command, part.environ)
-    for variant, port in folder.payments.items():
-        part = cast.payment(variant, port)
+    for part in cast.parts(folder.payments, without_sidecar):
         processes.start(part.name, part.command, part.environ)
     processes.await_ready(_START_LIMIT)
     shell.say(f"Ready after {monotonic() - started:.1f} s.")
