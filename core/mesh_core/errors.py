@@ -72,12 +72,6 @@ class SchemaOutdated(StoreUnreachable):
     """The store's tables are older or newer than this program."""
 
 
-class TargetUnreachable(MeshError):
-    """The replay target cannot be reached: name, connection or TLS."""
-
-    exit_code = ExitCode.ENVIRONMENT
-
-
 class ListenFailed(MeshError):
     """An address to listen on is taken or not ours."""
 

@@ -161,11 +161,6 @@ def without_password(url: str) -> str:
     return parts._replace(netloc=f"{user.partition(':')[0]}:***{at}{host}").geturl()
 
 
-def command_variables(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, str]:
-    """What a command's environment has that ours has not, or has otherwise."""
-    return {name: value for name, value in sorted(after.items()) if before.get(name) != value}
-
-
 def _total(counts: Mapping[str, int]) -> int:
     return sum(counts.values())
 

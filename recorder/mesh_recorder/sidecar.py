@@ -8,7 +8,7 @@ import math
 import resource
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from mesh_core.config import RedactMode
@@ -106,7 +106,8 @@ class Sidecar:
 
     async def _start_lanes(self, bound: Sockets) -> None:
         """Each listener in the lane that carries it; the one that is heavy only where it is needed."""
-        carried, roles = lanes(self._settings), self._roles()
+        carried = lanes(self._settings)
+        roles = self._roles(carried)
         wire = [(each, roles[part]) for part, each in bound.items() if carried[part] is Lane.WIRE]
         if wire:
             self._wire = WireLane(wire, self._settings, offer=self._offer, lost=self._pipeline.lost)
@@ -206,9 +207,9 @@ class Sidecar:
         self._tally.add(exchange)
         return exchange, bodies
 
-    def _roles(self) -> dict[str, Role]:
+    def _roles(self, carried: Mapping[str, Lane]) -> dict[str, Role]:
         """What each of the sockets stands for."""
-        settings, carried = self._settings, lanes(self._settings)
+        settings = self._settings
         outbound = self._place(Direction.OUTBOUND, carried.get(OUTBOUND))
         roles = {
             INBOUND: Role(

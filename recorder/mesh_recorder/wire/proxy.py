@@ -24,10 +24,7 @@ class ProxyRequests(Requests):
     """
 
     unread = Reading.DISCARD
-
-    def __init__(self, link: "Link") -> None:
-        super().__init__(link)
-        self._quick = False  # the line is another when it goes on
+    _quick = False  # the line is another when it goes on
 
     def take(self, data: bytes) -> bytes:
         """What goes on to the upstream now that `data` came; never raises."""
@@ -111,9 +108,7 @@ class ProxyRequests(Requests):
 class InTunnel(Requests):
     """Reads what comes through a tunnel: HTTP in plain text, or nothing that we know."""
 
-    def __init__(self, link: "Link") -> None:
-        super().__init__(link)
-        self._quick = False  # the first request tells that it is HTTP at all
+    _quick = False  # the first request tells that it is HTTP at all
 
     def _begin(self, head: bytes) -> bytes:
         goes_on = super()._begin(head)

@@ -35,13 +35,14 @@ class Requests:
 
     unread = Reading.BLIND
     """What becomes of a client's bytes that are not read."""
+    _quick = True
+    """Whether a whole request may be told by one pattern."""
 
     def __init__(self, link: "Link") -> None:
         self.link = link
         self.book = link.book
         self.desk = link.desk
         self.reading = Reading.HEAD
-        self._quick = link.desk.mode is TraceHeaders.LINK
         self.current: WireCaptured | None = None
         """The request whose end has not been seen."""
         self.held = b""
