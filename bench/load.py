@@ -37,6 +37,7 @@ class Client(asyncio.Protocol):
         self.load = load
         self.got = 0
         self.expected = 0
+        self.due = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -44,10 +45,15 @@ class Client(asyncio.Protocol):
         self.send()
 
     def send(self) -> None:
-        if time.perf_counter() >= self.load.until:
+        now = time.perf_counter()
+        if now >= self.load.until:
             self.transport.close()
             return
-        self.sent_at = time.perf_counter()
+        if now < self.due:
+            asyncio.get_running_loop().call_later(self.due - now, self.send)
+            return
+        self.due = max(now, self.due) + self.load.pause
+        self.sent_at = now
         self.transport.write(self.load.request)
 
     def data_received(self, data: bytes) -> None:
@@ -83,7 +89,8 @@ class Result:
 class Load:
     """`connections` clients for `seconds`."""
 
-    def __init__(self, port: int, seconds: float) -> None:
+    def __init__(self, port: int, seconds: float, pause: float) -> None:
+        self.pause = pause
         self.request = (
             b"GET /carts/4711?verbose=1 HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: bench\r\n"
             b"Accept: application/json\r\nAccept-Encoding: identity\r\n"
@@ -96,9 +103,9 @@ class Load:
         self.done = asyncio.Event()
 
 
-async def run(port: int, *, connections: int, seconds: float) -> Result:
-    """Load the server at `port` and say what came of it."""
-    load = Load(port, seconds)
+async def run(port: int, *, connections: int, seconds: float, rate: float | None = None) -> Result:
+    """Load the server at `port` with `rate` requests/s, or as many as it answers, and say what came of it."""
+    load = Load(port, seconds, connections / rate if rate else 0.0)
     load.open = connections
     began = time.perf_counter()
     loop = asyncio.get_running_loop()
