@@ -1,28 +1,21 @@
 """One run: sends a plan's steps in order, judges each, and emits what happens."""
 
 import asyncio
-import dataclasses
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mesh_core.fingerprint import fingerprint
 from mesh_core.ids import uuid7
-from mesh_core.model import Bodies, Exchange
-from mesh_core.outcome import Outcome
-from mesh_core.redact import Redactor
-from mesh_replayer.alike import by_class
-from mesh_replayer.diff import compare
+from mesh_core.model import Bodies
 from mesh_replayer.events import Emit, Judged, RunFinished, RunStarted, counted
+from mesh_replayer.judging import Judge
 from mesh_replayer.plan import Plan, Step
-from mesh_replayer.prepare import Prepared, Wishes, prepare
+from mesh_replayer.prepare import Wishes, prepare
 from mesh_replayer.reply import reply_exchange
 from mesh_replayer.retrace import FreshIds
 from mesh_replayer.send import Sender
-from mesh_replayer.verdict import Judgement, Verdict, exit_code, judge
-
-_NOTHING_TO_COMPARE = frozenset({Outcome.CONNECT_FAILED, Outcome.DNS_FAILED, Outcome.TLS_FAILED})
+from mesh_replayer.verdict import Verdict, exit_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +23,9 @@ class RunOptions:
     """How a run sends and judges."""
 
     wishes: Wishes
-    fixed_status: frozenset[int] = frozenset()
+    judge: Judge
     expect_reproduced: bool = False
     exit_zero: bool = False
-    redactor: Redactor | None = None
-    """Hides what comes back as what was recorded was hidden; None for neither."""
-    keyed: bool = True
-    """Whether the redactor has the project's key; without it hidden values are equal by class."""
     version: str
     """Ours."""
     random: Callable[[int], bytes] = os.urandom
@@ -109,51 +98,9 @@ class _Run:
             id=uuid7(self.options.clock(), self.options.random(8)),
             recorder=self.options.version,
         )
-        return self._judged(step, prepared, replayed, kept)
-
-    def _judged(self, step: Step, prepared: Prepared, replayed: Exchange, kept: Bodies) -> Judged:
-        recorded, then = self._hidden(step.exchange, self.bodies, step.exchange.trace_id)
-        replayed, now = self._hidden(replayed, kept, step.exchange.trace_id)
-        bodies = {**then, **now}
-        comparison = compare(recorded, replayed, bodies)
-        judgement = judge(
-            step.exchange,
-            replayed,
-            same_failure=fingerprint(recorded, then).hash == fingerprint(replayed, now).hash,
-            differs=comparison.matters,
-            fixed_status=self.options.fixed_status,
+        return self.options.judge.judged(
+            step, prepared.changes, replayed, recorded_bodies=self.bodies, kept=kept
         )
-        compared = replayed.outcome not in _NOTHING_TO_COMPARE
-        return Judged(
-            exchange=step.exchange,
-            replayed=replayed,
-            verdict=judgement.verdict,
-            reason=_reason(judgement, step, replayed),
-            differences=comparison.differences if compared else (),
-            left_out=comparison.left_out if compared else (),
-            changes=prepared.changes,
-        )
-
-    def _hidden(self, exchange: Exchange, bodies: Bodies, trace_id: str) -> tuple[Exchange, Bodies]:
-        """Both sides hidden alike, so that a secret that was hidden then is no difference now.
-
-        What few values are possible of is hidden by trace: the recorded one's, on both sides.
-        """
-        if self.options.redactor is None:
-            return exchange, bodies
-        ours = dataclasses.replace(exchange, trace_id=trace_id)
-        hidden, content = self.options.redactor.apply(ours, bodies)
-        hidden = dataclasses.replace(hidden, trace_id=exchange.trace_id)
-        return (hidden, content) if self.options.keyed else by_class(hidden, content)
-
-
-def _reason(judgement: Judgement, step: Step, replayed: Exchange) -> str:
-    if judgement.verdict is Verdict.UNREACHABLE:
-        return f"{step.target.text}: {judgement.reason}; is the service running?"
-    told = replayed.error
-    if told and told not in judgement.reason:
-        return f"{judgement.reason} ({told})" if judgement.reason else told
-    return judgement.reason
 
 
 def _skipped(step: Step, reason: str) -> Judged:

@@ -19,6 +19,7 @@ from mesh_core.redact import Redactor
 from mesh_core.units import parse_seconds
 from mesh_replayer.commands.replay import Given
 from mesh_replayer.events import Event
+from mesh_replayer.judging import Judge
 from mesh_replayer.look.console import console
 from mesh_replayer.plan import Plan
 from mesh_replayer.prepare import Wishes, given_headers
@@ -98,11 +99,13 @@ def _options(wishes: Wishes, given: Given, project: Project) -> tuple[RunOptions
     key = project_key(project, os.environ)
     options = RunOptions(
         wishes=wishes,
-        fixed_status=frozenset(given.fixed_status),
+        judge=Judge(
+            fixed_status=frozenset(given.fixed_status),
+            redactor=None if mode is RedactMode.OFF else Redactor(key, mode, project.config.redact),
+            keyed=key is not None,
+        ),
         expect_reproduced=given.expect == "reproduced",
         exit_zero=given.exit_zero,
-        redactor=None if mode is RedactMode.OFF else Redactor(key, mode, project.config.redact),
-        keyed=key is not None,
         version=version("mesh-replay"),
     )
     return options, () if key is not None or mode is RedactMode.OFF else (BY_CLASS,)
