@@ -26,17 +26,24 @@ class Verdict(StrEnum):
     AUTH = "auth"
     """401 or 403 now where it was not then: the environment, not the service."""
     UNREACHABLE = "unreachable"
+    UNSURE = "unsure"
+    """Differs, with too little evidence to call it noise or not."""
+    FLAKY = "flaky"
+    """Wrong in some of several runs."""
     SKIPPED = "skipped"
     """Not sent."""
 
 
-_WRONG = frozenset({Verdict.DIFFERENT, Verdict.BROKEN, Verdict.FAILS_DIFFERENTLY, Verdict.REPRODUCED})
+_WRONG = frozenset(
+    {Verdict.DIFFERENT, Verdict.BROKEN, Verdict.FAILS_DIFFERENTLY, Verdict.REPRODUCED, Verdict.FLAKY}
+)
 _ENVIRONMENT = frozenset({Verdict.AUTH, Verdict.UNREACHABLE})
 _NOT_REACHED = frozenset({Outcome.CONNECT_FAILED, Outcome.DNS_FAILED, Outcome.TLS_FAILED})
 _AUTH_STATUS = frozenset({401, 403})
 _AUTH_GRPC = frozenset({7, 16})
 """PERMISSION_DENIED and UNAUTHENTICATED."""
 _NO_STATE = frozenset({404, 409})
+EVIDENCE_HINT = "`mesh-replay noise learn`, or --baseline-runs 5, gathers evidence"
 STATE_HINT = "the state that it needs may be missing: replay the trace from its entry, or bring it back first"
 
 
@@ -55,6 +62,7 @@ def judge(
     *,
     same_failure: bool,
     differs: bool,
+    unsure: bool = False,
     fixed_status: Collection[int] = (),
 ) -> Judgement:
     """Judge one exchange that was sent.
@@ -64,6 +72,7 @@ def judge(
         replayed: now.
         same_failure: whether both have one fingerprint.
         differs: whether a difference is not noise.
+        unsure: whether a difference may be noise or not, for want of evidence.
         fixed_status: answers below 500 that are the cure of a failure.
     """
     if replayed.outcome in _NOT_REACHED:
@@ -74,9 +83,13 @@ def judge(
         return _of_failure(recorded, replayed, same_failure=same_failure, fixed_status=fixed_status)
     if replayed.failed:
         return Judgement(verdict=Verdict.BROKEN, reason=f"it fails now: {what(replayed)}")
-    if not differs:
-        return Judgement(verdict=Verdict.SAME)
-    return Judgement(verdict=Verdict.DIFFERENT, reason=_state_hint(recorded, replayed))
+    if differs:
+        return Judgement(verdict=Verdict.DIFFERENT, reason=_state_hint(recorded, replayed))
+    if unsure:
+        return Judgement(
+            verdict=Verdict.UNSURE, reason=f"too little evidence to call it noise: {EVIDENCE_HINT}"
+        )
+    return Judgement(verdict=Verdict.SAME)
 
 
 def _of_failure(
@@ -134,6 +147,7 @@ def exit_code(
     *,
     interrupted: bool = False,
     expect_reproduced: bool = False,
+    strict: bool = False,
     exit_zero: bool = False,
 ) -> ExitCode:
     """The exit code of a run that was carried out.
@@ -142,6 +156,7 @@ def exit_code(
         judged: recorded exchanges with their verdicts.
         interrupted: the user stopped it.
         expect_reproduced: the run is good when every recorded failure that was sent fails as it did.
+        strict: what is unsure counts as different.
         exit_zero: the run only reports.
     """
     if interrupted:
@@ -155,8 +170,9 @@ def exit_code(
         wrong = bool(answered - {Verdict.REPRODUCED})
         nothing = not any(recorded.failed for recorded, _ in sent)
     else:
-        wrong = any(verdict in _WRONG for _, verdict in sent)
-        nothing = not sent
+        unsure = sum(verdict is Verdict.UNSURE for _, verdict in sent)
+        wrong = any(verdict in _WRONG for _, verdict in sent) or (strict and unsure > 0)
+        nothing = 2 * unsure > len(sent) or not sent
     if wrong:
         return ExitCode.DIFFERENT
     if any(verdict in _ENVIRONMENT for _, verdict in sent):

@@ -15,6 +15,8 @@ STYLES = {
     Verdict.FAILS_DIFFERENTLY: "red",
     Verdict.AUTH: "yellow",
     Verdict.UNREACHABLE: "yellow",
+    Verdict.UNSURE: "yellow",
+    Verdict.FLAKY: "red",
     Verdict.SKIPPED: "dim",
 }
 

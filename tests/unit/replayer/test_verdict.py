@@ -71,6 +71,13 @@ def test_the_table(
     assert judge(then, now, same_failure=same_failure, differs=differs).verdict is verdict
 
 
+def test_what_may_be_noise_is_unsure_only_where_nothing_else_differs() -> None:
+    """Case P10."""
+    assert judge(OK, OK, same_failure=False, differs=False, unsure=True).verdict is Verdict.UNSURE
+    assert judge(OK, OK, same_failure=False, differs=True, unsure=True).verdict is Verdict.DIFFERENT
+    assert judge(FAILED, OK, same_failure=False, differs=False, unsure=True).verdict is Verdict.NOT_REPRODUCED
+
+
 def test_a_status_that_is_the_cure_is_one_only_where_it_is_said_and_never_for_a_failure() -> None:
     """Case P16."""
     cured = judge(FAILED, INVALID, same_failure=False, differs=True, fixed_status={422})
@@ -126,6 +133,7 @@ def code(*judged: tuple[Exchange, Verdict], **options: bool) -> ExitCode:
 GOOD, BAD = (OK, Verdict.SAME), (OK, Verdict.DIFFERENT)
 AWAY, SKIPPED = (OK, Verdict.UNREACHABLE), (OK, Verdict.SKIPPED)
 AGAIN, HEALED = (FAILED, Verdict.REPRODUCED), (FAILED, Verdict.NOT_REPRODUCED)
+UNSURE = (OK, Verdict.UNSURE)
 OTHER, AUTH = (FAILED, Verdict.FAILS_DIFFERENTLY), (FAILED, Verdict.AUTH)
 
 
@@ -146,6 +154,12 @@ OTHER, AUTH = (FAILED, Verdict.FAILS_DIFFERENTLY), (FAILED, Verdict.AUTH)
         ([BAD, AWAY, SKIPPED], 1),
         ([], 5),
         ([SKIPPED, SKIPPED], 5),
+        ([(OK, Verdict.FLAKY), GOOD], 1),
+        ([UNSURE], 5),
+        ([UNSURE, GOOD], 0),
+        ([UNSURE, UNSURE, GOOD, SKIPPED], 5),
+        ([UNSURE, UNSURE, AWAY], 3),
+        ([UNSURE, BAD], 1),
     ],
 )
 def test_exit_codes(judged: list[tuple[Exchange, Verdict]], expected: int) -> None:
@@ -153,6 +167,11 @@ def test_exit_codes(judged: list[tuple[Exchange, Verdict]], expected: int) -> No
     assert code(*judged) == expected
     assert code(*judged, interrupted=True) == 130
     assert code(*judged, exit_zero=True) == 0
+
+
+def test_strictly_what_is_unsure_is_different() -> None:
+    assert code(UNSURE, GOOD, GOOD, strict=True) == 1
+    assert code(GOOD, strict=True) == 0
 
 
 @pytest.mark.parametrize(
