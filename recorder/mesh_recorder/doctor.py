@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from mesh_core.project import Project, project_dir
+from mesh_core.proxies import kept_of_no_proxy
 from mesh_recorder.authority import project_ca
 from mesh_recorder.doctor_means import means_of
 from mesh_recorder.doctor_probe import Probe, Way
 from mesh_recorder.doctor_runtimes import Check, Runtime, check_all, find_runtimes
-from mesh_recorder.runtimes import TrustFiles, kept_of_no_proxy, service_environment
+from mesh_recorder.runtimes import TrustFiles, service_environment
 from mesh_recorder.settings import Listen, listen
 from mesh_recorder.trust import trust_files
 

@@ -6,10 +6,10 @@ there, what is not found may be.
 
 import contextlib
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
-from mesh_recorder.candidates import LISTENING, inodes, sockets
+from mesh_store.processes import of_group
+from mesh_store.sockets import LISTENING, inodes, sockets
 
 LOOK_EVERY = 0.03
 """Seconds."""
@@ -49,7 +49,7 @@ class Connections:
         """Look now, at what is there at this moment."""
         with self._lock:
             held: set[str] = set()
-            for process in self._processes():
+            for process in of_group(self._group, self._proc):
                 held |= inodes(process)
                 with contextlib.suppress(OSError):
                     self.programs.add(str((process / "exe").readlink()))
@@ -65,13 +65,3 @@ class Connections:
         for row in rows:
             if row.state in _CONNECTED and row.port not in taking and row.remote_port not in self._ours:
                 self._seen[row.inode] = (row.remote_host, row.remote_port)
-
-    def _processes(self) -> Iterator[Path]:
-        for process in self._proc.iterdir():
-            if not process.name.isdigit():
-                continue
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                # The program's name, in brackets, may hold anything. Source: proc_pid_stat(5).
-                fields = (process / "stat").read_text().rpartition(")")[2].split()
-                if int(fields[2]) == self._group:
-                    yield process

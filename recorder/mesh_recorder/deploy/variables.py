@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mesh_core.proxies import kept_of_no_proxy
 from mesh_recorder.deploy.promise import PORTS, TRUST_FOLDER
-from mesh_recorder.runtimes import ALWAYS_SET, CA_BUNDLE_VARIABLES, JAVA_STORE_PASSWORD, kept_of_no_proxy
+from mesh_recorder.runtimes import ALWAYS_SET, CA_BUNDLE_VARIABLES, JAVA_STORE_PASSWORD
 from mesh_recorder.settings import Listen
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")

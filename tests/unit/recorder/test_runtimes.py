@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from mesh_recorder.runtimes import TrustFiles, kept_of_no_proxy, service_environment
+from mesh_core.proxies import kept_of_no_proxy
+from mesh_recorder.runtimes import TrustFiles, service_environment
 from mesh_recorder.settings import Listen
 
 TRUST = TrustFiles(bundle=Path("/t/bundle.pem"), extra=Path("/t/extra.pem"), java_store=Path("/t/trust.p12"))
