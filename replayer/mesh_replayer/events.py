@@ -4,13 +4,14 @@ The run emits them and knows no report; a report is a function of them.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from mesh_core.errors import ExitCode
 from mesh_core.model import Exchange
 from mesh_replayer.diff import Difference, LeftOut
 from mesh_replayer.plan import Plan
+from mesh_replayer.schedule import Lateness
 from mesh_replayer.verdict import Verdict
 
 
@@ -38,6 +39,8 @@ class Judged:
     left_out: tuple[LeftOut, ...] = ()
     changes: tuple[str, ...] = ()
     """What of the request was not sent as recorded."""
+    runs: Mapping[str, int] = field(default_factory=dict)
+    """How many of several runs gave each verdict; empty where it was sent once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +51,15 @@ class RunFinished:
     counts: Mapping[str, int]
     """How many exchanges got each verdict; verdicts that none got are left out."""
     interrupted: bool = False
+    lateness: Lateness | None = None
+    """How well it kept to its pace; None where it had none."""
 
 
 type Event = RunStarted | Judged | RunFinished
 type Emit = Callable[[Event], None]
 
 
-def counted(judged: list[Judged]) -> dict[str, int]:
+def counted(verdicts: Iterable[Verdict]) -> dict[str, int]:
     """Verdicts and how many exchanges got each, in the order in which verdicts are listed."""
-    counts = Counter(each.verdict for each in judged)
+    counts = Counter(verdicts)
     return {verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}

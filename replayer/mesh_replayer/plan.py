@@ -14,6 +14,7 @@ from mesh_core.culprit import culprit
 from mesh_core.errors import ConfigInvalid, NotRecorded
 from mesh_core.model import Direction, Exchange
 from mesh_core.trace import Trace
+from mesh_replayer.schedule import Timing
 from mesh_replayer.target import Target
 from mesh_replayer.verdict import skip_reason
 
@@ -34,6 +35,8 @@ class Step:
 
     exchange: Exchange
     target: Target
+    session: str | None = None
+    """Requests of one session keep their recorded order; None where the trace is the session."""
     skip: str | None = None
     """Why it is not sent; None where it is."""
 
@@ -41,6 +44,16 @@ class Step:
     def lane(self) -> tuple[str, str]:
         """Steps of one lane share a connection, as they did when they were recorded."""
         return self.target.text, self.exchange.connection or self.exchange.id
+
+    @property
+    def timing(self) -> Timing:
+        """What the schedule has to know of it."""
+        return Timing(
+            start=self.exchange.started_at,
+            end=self.exchange.ended_at,
+            session=self.session or self.exchange.trace_id,
+            lane=self.lane,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,19 +1,22 @@
-"""One run: sends a plan's steps in order, judges each, and emits what happens."""
+"""One run: sends a plan's steps, judges each, and emits what happens."""
 
-import asyncio
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mesh_core.ids import uuid7
-from mesh_core.model import Bodies
+from mesh_core.model import Bodies, Exchange
+from mesh_replayer.course import Course, skipped
 from mesh_replayer.events import Emit, Judged, RunFinished, RunStarted, counted
+from mesh_replayer.flaky import combined
 from mesh_replayer.judging import Judge
 from mesh_replayer.plan import Plan, Step
 from mesh_replayer.prepare import Wishes, prepare
 from mesh_replayer.reply import reply_exchange
 from mesh_replayer.retrace import FreshIds
+from mesh_replayer.schedule import FAST, Lateness, Pace, Schedule
 from mesh_replayer.send import Sender
 from mesh_replayer.verdict import Verdict, exit_code
 
@@ -24,6 +27,11 @@ class RunOptions:
 
     wishes: Wishes
     judge: Judge
+    pace: Pace = FAST
+    concurrency: int = 32
+    """Requests that may be on their way at once."""
+    repeat: int = 1
+    """How often all of it is sent."""
     expect_reproduced: bool = False
     exit_zero: bool = False
     version: str
@@ -43,53 +51,70 @@ async def run_plan(
         bodies: of all its exchanges, by hash.
         sender: with a route for every target.
         options: see there.
-        emit: gets every event.
+        emit: gets every event; results come in the plan's order.
         notes: for the reports.
     """
-    run = _Run(bodies, sender, options, FreshIds(options.random))
-    judged: list[Judged] = []
     emit(RunStarted(run_id=options.wishes.run_id, plan=plan, notes=notes))
-    interrupted = False
-    last_of_lane = {step.lane: at for at, step in enumerate(plan.steps)}
-    for at, step in enumerate(plan.steps):
-        if interrupted:
-            result = _skipped(step, "interrupted before it was sent")
-        else:
-            try:
-                result = await run.step(step)
-                if last_of_lane[step.lane] == at:
-                    await sender.close(step.lane)
-            except asyncio.CancelledError:
-                interrupted = True
-                result = _skipped(step, "interrupted while it was sent: what became of it is unknown")
-        judged.append(result)
-        emit(result)
-    await sender.aclose()
-    code = exit_code(
-        ((each.exchange, each.verdict) for each in judged),
-        interrupted=interrupted,
-        expect_reproduced=options.expect_reproduced,
-        exit_zero=options.exit_zero,
-    )
-    finished = RunFinished(exit_code=code, counts=counted(judged), interrupted=interrupted)
+    tally = _Tally(emit, options)
+    interrupted, delays = False, None
+    try:
+        for _ in range(options.repeat):
+            course = _course(plan, bodies, sender, options, tally)
+            await course.run()
+            interrupted, delays = course.interrupted, course.lateness
+            tally.pass_ended(interrupted)
+            if interrupted:
+                break
+    finally:
+        await sender.aclose()
+    finished = tally.finished(interrupted, delays)
     emit(finished)
     return finished
 
 
+def _course(plan: Plan, bodies: Bodies, sender: Sender, options: RunOptions, tally: "_Tally") -> Course:
+    """One pass: every pass has traces of its own."""
+    requests = _Requests(plan, bodies, sender, options, FreshIds(options.random))
+    return Course(
+        plan.steps,
+        Schedule([step.timing for step in plan.steps], options.pace),
+        options.concurrency,
+        requests.send,
+        tally.take,
+        keep_time=options.pace.speed is not None,
+    )
+
+
 @dataclass(slots=True)
-class _Run:
+class _Requests:
+    """The requests of one pass."""
+
+    plan: Plan
     bodies: Bodies
     sender: Sender
     options: RunOptions
     ids: FreshIds
+    _left_of_lane: Counter[tuple[str, str]] = field(init=False)
 
-    async def step(self, step: Step) -> Judged:
+    def __post_init__(self) -> None:
+        self._left_of_lane = Counter(step.lane for step in self.plan.steps)
+
+    async def send(self, index: int) -> Judged:
         """Send one request and judge what came of it."""
+        step = self.plan.steps[index]
+        try:
+            return await self._sent(step)
+        finally:
+            self._left_of_lane[step.lane] -= 1
+            if not self._left_of_lane[step.lane]:
+                await self.sender.close(step.lane)
+
+    async def _sent(self, step: Step) -> Judged:
         if step.skip is not None:
-            return _skipped(step, step.skip)
+            return skipped(step, step.skip)
         prepared = prepare(step.exchange, self.bodies, self.options.wishes, self.ids)
         if isinstance(prepared, str):
-            return _skipped(step, prepared)
+            return skipped(step, prepared)
         received = await self.sender.send(step, prepared.request)
         replayed, kept = reply_exchange(
             step.exchange,
@@ -103,5 +128,53 @@ class _Run:
         )
 
 
-def _skipped(step: Step, reason: str) -> Judged:
-    return Judged(exchange=step.exchange, replayed=None, verdict=Verdict.SKIPPED, reason=reason)
+@dataclass(slots=True)
+class _Tally:
+    """Hands results on, those of several passes as one, and counts."""
+
+    emit: Emit
+    options: RunOptions
+    _counted: list[tuple[Exchange, Verdict]] = field(default_factory=list)
+    """What was recorded, with its verdict now; what came back is not kept."""
+    _passes: list[list[Judged]] = field(default_factory=list)
+    _place: int = 0
+
+    def take(self, judged: Judged) -> None:
+        """Take the next result of a pass."""
+        if self.options.repeat == 1:
+            self._tell(judged)
+            return
+        if self._place == len(self._passes):
+            self._passes.append([])
+        self._passes[self._place].append(judged)
+        self._place += 1
+
+    def pass_ended(self, interrupted: bool) -> None:
+        """A pass is over; after the last one, tell what all of them amount to."""
+        self._place = 0
+        last = interrupted or (self._passes and len(self._passes[0]) == self.options.repeat)
+        if not last:
+            return
+        for results in self._passes:
+            # What the last pass could not send any more does not hide what the ones before told.
+            cut = interrupted and len(results) > 1 and results[-1].verdict is Verdict.SKIPPED
+            self._tell(combined(results[:-1] if cut else results))
+
+    def finished(self, interrupted: bool, delays: Lateness | None) -> RunFinished:
+        """What all of it amounts to."""
+        code = exit_code(
+            self._counted,
+            interrupted=interrupted,
+            expect_reproduced=self.options.expect_reproduced,
+            exit_zero=self.options.exit_zero,
+        )
+        return RunFinished(
+            exit_code=code,
+            counts=counted(verdict for _, verdict in self._counted),
+            interrupted=interrupted,
+            lateness=delays,
+        )
+
+    def _tell(self, judged: Judged) -> None:
+        self._counted.append((judged.exchange, judged.verdict))
+        self.emit(judged)

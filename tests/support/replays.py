@@ -1,9 +1,11 @@
 """Exchanges to replay, a store that has them, and our command typed beside it."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner, Result
 
@@ -101,3 +103,15 @@ class Desk:
         named = {"MESH_CONFIG": str(config)} if config.exists() else {}
         given = self.environ | named | environ
         return CliRunner().invoke(main, list(arguments), env=given, catch_exceptions=False)
+
+
+def trace_json(desk: Desk, port: int, *options: str) -> tuple[int, dict[str, Any]]:
+    """Type `trace … --json` against a port of this machine; its exit code and document."""
+    result = desk.type("trace", TRACE, "--target", f"localhost:{port}", "--json", *options)
+    assert result.stderr == ""
+    return result.exit_code, json.loads(result.stdout)
+
+
+def verdicts(document: dict[str, Any]) -> list[str]:
+    """Of each exchange, in the order of the report."""
+    return [exchange["verdict"] for exchange in document["exchanges"]]

@@ -26,6 +26,9 @@ class Given:
     mark: bool
     dry_run: bool
     timeout: str
+    pace: str
+    concurrency: int
+    repeat: int
     fixed_status: tuple[int, ...]
     expect: str | None
     exit_zero: bool
@@ -58,6 +61,18 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing."),
     click.option(
         "--timeout", default="30s", show_default=True, metavar="TIME", help="For each request: 500ms, 5m."
+    ),
+    click.option(
+        "--pace", default="fast", show_default=True, metavar="fast|recorded|xN",
+        help="As fast as the order allows, or N times the recorded speed.",
+    ),
+    click.option(
+        "--concurrency", type=click.IntRange(1, 4096), default=32, show_default=True, metavar="N",
+        help="Requests that may be on their way at once.",
+    ),
+    click.option(
+        "--repeat", type=click.IntRange(1, 1000), default=1, metavar="N",
+        help="Send all of it N times, and tell what differs in some runs only.",
     ),
     click.option(
         "--fixed-status", multiple=True, type=click.IntRange(400, 499), metavar="STATUS",

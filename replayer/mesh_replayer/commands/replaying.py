@@ -26,9 +26,11 @@ from mesh_replayer.prepare import Wishes, given_headers
 from mesh_replayer.project_key import project_key
 from mesh_replayer.reports.dry import dry_run
 from mesh_replayer.reports.json_report import JsonReport
+from mesh_replayer.reports.progress import ProgressReport
 from mesh_replayer.reports.terminal import TerminalReport
 from mesh_replayer.resolve import authority_of, resolve_all
 from mesh_replayer.run import RunOptions, run_plan
+from mesh_replayer.schedule import parse_pace
 from mesh_replayer.send import Sender
 from mesh_replayer.target import Target, check_methods, check_written, parse_target
 from mesh_store.disk import write_private
@@ -64,7 +66,8 @@ def carry_out(plan: Plan, bodies: Bodies, given: Given, project: Project) -> Exi
             sent = [step.exchange.method for step in plan.sent if step.target is choice.target]
             check_methods(choice.target, sent)
     options, notes = _options(wishes, given, project)
-    handlers = _reports(given)
+    progress = ProgressReport(console(sys.stderr))
+    handlers = [progress.handle, *_reports(given)]  # the bar goes before anything else is printed
 
     def emit(event: Event) -> None:
         for handle in handlers:
@@ -82,7 +85,8 @@ def carry_out(plan: Plan, bodies: Bodies, given: Given, project: Project) -> Exi
         sender = Sender(routes, _timeout(given.timeout))
         return (await run_plan(plan, bodies, sender, options, emit, notes)).exit_code
 
-    return asyncio.run(replay())
+    with progress:
+        return asyncio.run(replay())
 
 
 def _wishes(plan: Plan, given: Given) -> Wishes:
@@ -104,6 +108,9 @@ def _options(wishes: Wishes, given: Given, project: Project) -> tuple[RunOptions
             redactor=None if mode is RedactMode.OFF else Redactor(key, mode, project.config.redact),
             keyed=key is not None,
         ),
+        pace=parse_pace(given.pace),
+        concurrency=given.concurrency,
+        repeat=given.repeat,
         expect_reproduced=given.expect == "reproduced",
         exit_zero=given.exit_zero,
         version=version("mesh-replay"),

@@ -7,6 +7,7 @@ from typing import Any
 from mesh_replayer.diff import Difference, LeftOut
 from mesh_replayer.events import Judged, RunFinished, RunStarted
 from mesh_replayer.plan import Plan
+from mesh_replayer.schedule import Lateness
 
 MOST_DIFFERENCES = 1_000
 """Of one exchange."""
@@ -22,6 +23,7 @@ def run_json(started: RunStarted, judged: Sequence[Judged], finished: RunFinishe
         "exit_code": int(finished.exit_code),
         "interrupted": finished.interrupted,
         "counts": dict(finished.counts),
+        "lateness": None if finished.lateness is None else _lateness(finished.lateness),
         "notes": list(started.notes),
         "exchanges": [_judged(each) for each in judged],
     }
@@ -80,6 +82,17 @@ def _judged(each: Judged) -> dict[str, Any]:
         "differences_left": max(0, len(each.differences) - MOST_DIFFERENCES),
         "not_compared": left_out_json(each.left_out),
         "request_changes": list(each.changes),
+        "runs": dict(each.runs),
+    }
+
+
+def _lateness(lateness: Lateness) -> dict[str, Any]:
+    return {
+        "p50": lateness.p50,
+        "p99": lateness.p99,
+        "late": lateness.late,
+        "count": lateness.count,
+        "kept": lateness.kept,
     }
 
 

@@ -11,8 +11,9 @@ from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
 from mesh_replayer.look.console import print_lines
 from mesh_replayer.look.differences import difference_lines, left_out_lines, place
 from mesh_replayer.look.safe import safe
-from mesh_replayer.look.words import STYLES
+from mesh_replayer.look.words import STYLES, duration
 from mesh_replayer.plan import Choice
+from mesh_replayer.schedule import LATE, Lateness
 from mesh_replayer.verdict import Verdict, what
 
 _SHOW_DIFFERENCES = frozenset({Verdict.DIFFERENT, Verdict.BROKEN, Verdict.FAILS_DIFFERENTLY})
@@ -65,10 +66,23 @@ def result_lines(judged: list[Judged], finished: RunFinished, width: int) -> Ite
     """A line or more for all that are alike, then the counts."""
     for alike in _grouped(judged):
         yield from _group(alike, width)
+    if finished.lateness is not None:
+        yield _lateness_line(finished.lateness)
     counts = ", ".join(f"{count} {name}" for name, count in finished.counts.items()) or "nothing was sent"
     line = Text("interrupted: " if finished.interrupted else "")
     line.append(counts, "bold")
     yield line
+
+
+def _lateness_line(lateness: Lateness) -> Text:
+    times = f"p50 {duration(lateness.p50)}, p99 {duration(lateness.p99)}"
+    if lateness.kept:
+        return Text(f"  sent late by {times}", "dim")
+    return Text(
+        f"  not at the pace asked for: {lateness.late} of {lateness.count} requests were more than"
+        f" {duration(LATE)} late ({times})",
+        "bold yellow",
+    )
 
 
 def _grouped(judged: list[Judged]) -> list[list[Judged]]:

@@ -20,7 +20,7 @@ from mesh_core.model import Redaction, TraceOrigin
 from mesh_core.outcome import Outcome
 from support.authority import make_authority, make_certificate
 from support.raw_server import Exchanged, RawServer, raw_server_apart
-from support.replays import TRACE, Desk, recorded
+from support.replays import TRACE, Desk, recorded, trace_json, verdicts
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 type Script = Callable[[Exchanged], Awaitable[None]]
@@ -39,16 +39,6 @@ def answering(*answers: bytes) -> Script:
         await exchanged.send(left.pop(0) if len(left) > 1 else left[0])
 
     return script
-
-
-def trace_json(desk: Desk, port: int, *options: str) -> tuple[int, dict[str, Any]]:
-    result = desk.type("trace", TRACE, "--target", f"localhost:{port}", "--json", *options)
-    assert result.stderr == ""
-    return result.exit_code, json.loads(result.stdout)
-
-
-def verdicts(document: dict[str, Any]) -> list[str]:
-    return [exchange["verdict"] for exchange in document["exchanges"]]
 
 
 def test_what_was_recorded_goes_out_byte_for_byte(desk: Desk) -> None:
