@@ -12,6 +12,7 @@ from mesh_core.errors import ConfigInvalid
 from mesh_core.globs import parse_glob
 from mesh_core.jsonpath import parse_jsonpath
 from mesh_core.probes import parse_probes
+from mesh_core.retention import KEYS, Retention, with_text
 from mesh_core.units import parse_share
 
 
@@ -106,6 +107,8 @@ class Config:
     ignore: tuple[str, ...] | None = None
     """What is a health probe, see `mesh_core.probes`."""
     redact: Redact = field(default_factory=Redact)
+    retention: Retention = field(default_factory=Retention)
+    """How long the store keeps what is written to it."""
 
 
 def parse_config(text: str, *, where: str = "mesh.toml") -> Config:
@@ -210,7 +213,9 @@ class _Reader:
         self.lines = text.splitlines()
 
     def config(self, document: dict[str, Any]) -> Config:
-        self.only(document, "", {"project", "store", "allow_targets", "services", "redact", *_CHOICES})
+        self.only(
+            document, "", {"project", "store", "allow_targets", "services", "redact", "retention", *_CHOICES}
+        )
         services = self.table(document, "services", "")
         return Config(
             project=self.text(document, "project", "") or "default",
@@ -218,6 +223,7 @@ class _Reader:
             allow_targets=self.addresses(document, "allow_targets", ""),
             services={name: self.service(name, services) for name in services},
             redact=self.redact(self.table(document, "redact", "")),
+            retention=self.retention(self.table(document, "retention", "")),
             **self.choices(document, ""),
         )
 
@@ -276,6 +282,16 @@ class _Reader:
             allow=self.places(allow, "redact.allow."),
             keep_types=tuple(kind.lower() for kind in self.texts(table, "keep_types", "redact.")),
         )
+
+    def retention(self, table: dict[str, Any]) -> Retention:
+        self.only(table, "retention.", set(KEYS))
+        retention = Retention()
+        for key, (_, _, written) in KEYS.items():
+            try:
+                retention = with_text(retention, key, self.text(table, key, "retention."))
+            except ValueError:
+                raise self.wrong(f"retention.{key}", key, f"a text such as {written}") from None
+        return retention
 
     def places(self, table: dict[str, Any], prefix: str) -> Places:
         places = Places(**{key: self.texts(table, key, prefix) for key in _PLACES})

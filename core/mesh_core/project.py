@@ -7,11 +7,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mesh_core.config import Config, parse_config, trust_reasons
 from mesh_core.errors import ConfigInvalid, ConfigUntrusted
+from mesh_core.retention import KEYS, Retention, with_text
 
 type ReadFile = Callable[[Path], bytes | None]
 """Gives a file's bytes, or None where there is no such file."""
@@ -30,6 +31,8 @@ class Project:
     """URL of the store: `sqlite:///…`, `postgresql://…` or `https://…`."""
     state_dir: Path
     """The user's private state: CA, keys, tokens, trust, remembered ports."""
+    retention: Retention = field(default_factory=Retention)
+    """How long whoever writes to the store keeps what is there."""
 
 
 def load_project(
@@ -45,7 +48,8 @@ def load_project(
 
     Args:
         cwd: where the search for `mesh.toml` begins; it goes on upwards.
-        environ: the environment; `MESH_STORE`, `MESH_CONFIG`, `MESH_TRUST_CONFIG`, `XDG_*`.
+        environ: the environment; `MESH_STORE`, `MESH_CONFIG`, `MESH_TRUST_CONFIG`, `MESH_RETENTION_*`,
+            `XDG_*`.
         read: reads a file.
         store: `--store`, over everything else.
         config_file: `--config`.
@@ -59,11 +63,12 @@ def load_project(
     named = config_file or (Path(environ["MESH_CONFIG"]) if environ.get("MESH_CONFIG") else None)
     path = named.absolute() if named else find_config(cwd, read)
     config = Config()
+    elsewhere = store or environ.get("MESH_STORE")
     if path is not None:
         config = _read_config(path, read)
         if not (trust_config or environ.get("MESH_TRUST_CONFIG") == "1"):
-            _check_trust(path, config, state, read)
-    url = store or environ.get("MESH_STORE") or config.store
+            _check_trust(path, config, state, read, own_store=not elsewhere)
+    url = elsewhere or config.store
     return Project(
         config=config,
         config_path=path,
@@ -71,6 +76,7 @@ def load_project(
         if url
         else _default_store(path, environ),
         state_dir=state,
+        retention=_retention(config.retention, environ),
     )
 
 
@@ -138,8 +144,10 @@ def _read_config(path: Path, read: ReadFile) -> Config:
         raise ConfigInvalid(f"{path} is not UTF-8 (byte {cause.start})", hint="save it as UTF-8") from cause
 
 
-def _check_trust(path: Path, config: Config, state: Path, read: ReadFile) -> None:
+def _check_trust(path: Path, config: Config, state: Path, read: ReadFile, *, own_store: bool) -> None:
     reasons = trust_reasons(config)
+    if config.retention.eager and not own_store:
+        reasons.append("a retention that erases earlier than by default, for a store that it does not name")
     if not reasons:
         return
     remembered = read(trust_file(state))
@@ -150,6 +158,16 @@ def _check_trust(path: Path, config: Config, state: Path, read: ReadFile) -> Non
         f"{path} is not trusted and has {reasons[0]}",
         hint=f"read it, then `mesh-replay trust {path}` (in CI: --trust-config)",
     )
+
+
+def _retention(retention: Retention, environ: Mapping[str, str]) -> Retention:
+    for key, (_, _, written) in KEYS.items():
+        name = f"MESH_RETENTION_{key.upper()}"
+        try:
+            retention = with_text(retention, key, environ.get(name) or None)
+        except ValueError as cause:
+            raise ConfigInvalid(f"{name}: {cause}", hint=f"write it like {written}") from cause
+    return retention
 
 
 def _default_store(path: Path | None, environ: Mapping[str, str]) -> str:

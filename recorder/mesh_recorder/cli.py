@@ -110,6 +110,19 @@ FILE = click.Path(path_type=Path)
     help="Sync what is recorded to the disk every 100 ms (batch), or each exchange as it is written (each).",
 )
 @click.option(
+    "--retention-age", metavar="TIME", help="How long the store keeps exchanges, or forever.  [default: 7d]"
+)
+@click.option(
+    "--retention-failures",
+    metavar="TIME",
+    help="The same for traces with a failure, where it is longer.  [default: 30d]",
+)
+@click.option(
+    "--retention-size",
+    metavar="SIZE",
+    help="What the store may take, or unlimited; beyond it the oldest go.  [default: 2GiB]",
+)
+@click.option(
     "--workers",
     type=click.IntRange(0, 64),
     default=0,

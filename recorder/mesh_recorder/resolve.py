@@ -10,6 +10,7 @@ from mesh_core.errors import ConfigInvalid
 from mesh_core.model import Lane
 from mesh_core.probes import DEFAULT
 from mesh_core.project import Project, file_name, project_dir
+from mesh_core.retention import KEYS, Retention, with_text
 from mesh_core.units import parse_seconds, parse_share, parse_size
 from mesh_recorder.settings import (
     Durability,
@@ -50,6 +51,9 @@ class Options:
     keep: Keep | None = None
     sample: str | None = None
     durability: Durability = Durability.BATCH
+    retention_age: str | None = None
+    retention_failures: str | None = None
+    retention_size: str | None = None
     workers: int = 0
     admin: str | None = None
     lane: Lane = Lane.WIRE
@@ -111,7 +115,7 @@ def resolve(
         admin=_admin(options.admin, free_port),
     )
     settings = _with_files(_with_choices(settings, options, service), options, service, project.config_path)
-    settings = _no_address_twice(_with_selection(settings, options, service, config))
+    settings = _no_address_twice(_with_selection(settings, options, service, project))
     return Resolved(settings=settings, rewritten=rewritten, known=service.name in config.services)
 
 
@@ -306,9 +310,10 @@ def _with_choices(settings: SidecarSettings, options: Options, service: Service)
 
 
 def _with_selection(
-    settings: SidecarSettings, options: Options, service: Service, config: Config
+    settings: SidecarSettings, options: Options, service: Service, project: Project
 ) -> SidecarSettings:
-    """What of the traffic goes to the store: the option, else the service's own, else the whole file's."""
+    """What goes to the store, and stays: the option, else the service's own, else the whole file's."""
+    config = project.config
 
     def first[T](*choices: T | None, otherwise: T) -> T:
         return next((choice for choice in choices if choice is not None), otherwise)
@@ -319,6 +324,7 @@ def _with_selection(
         sample=first(_share(options.sample), service.sample, config.sample, otherwise=1.0),
         ignore=first(service.ignore, config.ignore, otherwise=(DEFAULT,)),
         durability=options.durability,
+        retention=_retention(project.retention, options),
     )
 
 
@@ -335,6 +341,15 @@ def _with_files(
     if (cert is None) != (key is None):
         raise ConfigInvalid("a certificate needs its key", hint="give both, --cert FILE and --key FILE")
     return replace(settings, cert=cert, key=key, upstream_ca=chosen(options.upstream_ca, service.upstream_ca))
+
+
+def _retention(retention: Retention, options: Options) -> Retention:
+    for key, (_, _, written) in KEYS.items():
+        try:
+            retention = with_text(retention, key, getattr(options, f"retention_{key}"))
+        except ValueError as cause:
+            raise ConfigInvalid(f"--retention-{key}: {cause}", hint=f"write it like {written}") from cause
+    return retention
 
 
 def _size(text: str) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from mesh_core.config import Keep, Redact, RedactMode, split_address
 from mesh_core.model import Lane
 from mesh_core.probes import DEFAULT
+from mesh_core.retention import Retention
 
 
 class TraceHeaders(StrEnum):
@@ -111,6 +112,8 @@ class SidecarSettings:
     spool_dir: Path
     store: str
     """The store's URL."""
+    retention: Retention = field(default_factory=Retention)
+    """What the store keeps, as it is written to."""
     drain_timeout: float = 10.0
     """Seconds for requests in flight, and again for what still has to be shipped."""
     lane: Lane = Lane.MITMPROXY

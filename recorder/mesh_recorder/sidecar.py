@@ -245,7 +245,7 @@ class Sidecar:
     def _open_store(self) -> Sink:
         from mesh_store.store import open_store  # heavy: SQLAlchemy
 
-        return open_store(self._settings.store)
+        return open_store(self._settings.store, retention=self._settings.retention)
 
 
 def _raise_limit() -> None:

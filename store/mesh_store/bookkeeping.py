@@ -1,6 +1,6 @@
 """What the store remembers about itself: a few numbers by name."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 
 from mesh_store.dialect import insert_into
 from mesh_store.tables import bookkeeping
@@ -27,3 +27,8 @@ def remember(connection: Connection, name: str, value: int) -> None:
             index_elements=[bookkeeping.c.name], set_={"value": statement.excluded.value}
         )
     )
+
+
+def forget(connection: Connection, name: str) -> None:
+    """Keep no number under a name any more."""
+    connection.execute(delete(bookkeeping).where(bookkeeping.c.name == name))

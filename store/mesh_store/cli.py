@@ -1,4 +1,4 @@
-"""`mesh-store`: make, measure, prune, erase and check the store."""
+"""`mesh-store`: make, measure, prune, pin, erase and check the store."""
 
 import json
 import sys
@@ -10,8 +10,9 @@ import click
 from mesh_core.errors import ConfigInvalid, ExitCode, NotRecorded, QueryInvalid
 from mesh_core.project import Project
 from mesh_core.query import parse_query
+from mesh_core.retention import KEYS, Retention, with_text
 from mesh_core.times import rfc3339
-from mesh_core.units import format_size, parse_seconds, parse_size
+from mesh_core.units import format_size
 from mesh_store.command import configure_logging, friendly, project_options, version_option
 
 PROGRAM = "mesh-store"
@@ -30,6 +31,7 @@ def main() -> None:
       mesh-store --help
       mesh-store upgrade --store postgresql://mesh@db/mesh
       mesh-store prune --older-than 2d --max-size 500MiB
+      mesh-store pin last
       mesh-store forget 'header:x-tenant=42' --yes
     """
     configure_logging(False)
@@ -85,48 +87,120 @@ def stats(project: Project, as_json: bool) -> None:
         "first": None if found.first_at is None else rfc3339(found.first_at),
         "last": None if found.last_at is None else rfc3339(found.last_at),
         "dropped": dict(found.dropped),
+        "pinned": list(found.pinned),
     }
     texts = document | {
         "bytes": format_size(found.bytes),
         "services": ", ".join(found.services),
         "dropped": ", ".join(f"{count} {reason}" for reason, count in found.dropped),
+        "pinned": ", ".join(found.pinned),
     }
     _show(as_json, document, "\n".join(f"{key.replace('_', ' '):15} {_text(texts[key])}" for key in texts))
 
 
 @main.command()
-@click.option("--older-than", metavar="TIME", default="7d", show_default=True, help="Stored longer ago.")
+@click.option("--older-than", metavar="TIME", help="Stored longer ago.  [default: retention.age, 7d]")
 @click.option(
     "--failures-older-than",
     metavar="TIME",
-    default="30d",
-    show_default=True,
-    help="The same for traces that have a failure.",
+    help="The same for traces that have a failure; never shorter than the other.  "
+    "[default: retention.failures, 30d]",
 )
-@click.option("--max-size", metavar="SIZE", default="2GiB", show_default=True, help="Of the whole store.")
+@click.option("--max-size", metavar="SIZE", help="Of the whole store.  [default: retention.size, 2GiB]")
 @_as_json
 @friendly(PROGRAM)
 @project_options
-def prune(project: Project, older_than: str, failures_older_than: str, max_size: str, as_json: bool) -> None:
+def prune(
+    project: Project,
+    older_than: str | None,
+    failures_older_than: str | None,
+    max_size: str | None,
+    as_json: bool,
+) -> None:
     """Erase what is too old or too much, oldest first.
 
-    Sidecars do so by themselves, by the defaults below. Pinned traces stay.
+    Sidecars do so by themselves, by what [retention] in mesh.toml says. Pinned traces stay. A clock that
+    is more than a day from when something was stored last is not believed, but where a time is given here.
 
     \b
     Examples:
       mesh-store prune
       mesh-store prune --older-than 12h --failures-older-than 3d --max-size 500MiB
     """
-    from mesh_store.store import Retention, open_store
+    from mesh_store.store import open_store
 
-    kept = Retention(
-        age=_nanoseconds("--older-than", older_than),
-        failed_age=_nanoseconds("--failures-older-than", failures_older_than),
-        size=_size("--max-size", max_size),
-    )
+    kept = project.retention
+    for key, option, text in (
+        ("age", "--older-than", older_than),
+        ("failures", "--failures-older-than", failures_older_than),
+        ("size", "--max-size", max_size),
+    ):
+        kept = _kept(kept, key, option, text)
+    sure = older_than is not None or failures_older_than is not None
     with open_store(project.store) as store:
-        gone = store.prune(kept)
+        if not sure and store.clock_in_doubt:
+            click.echo(f"{PROGRAM}: {_DOUBT}", err=True)
+        gone = store.prune(kept, now=time.time_ns() if sure else None)
     _show(as_json, {"erased": gone}, f"{gone} exchanges erased")
+
+
+_DOUBT = (
+    "nothing was stored for more than a day, or this machine's clock is wrong: nothing goes for its age; "
+    "where the clock is right, say --older-than"
+)
+
+
+@main.command()
+@click.argument("traces", metavar="TRACE...", nargs=-1, required=True)
+@_as_json
+@friendly(PROGRAM)
+@project_options
+def pin(project: Project, traces: tuple[str, ...], as_json: bool) -> None:
+    """Keep traces whatever their age and the store's size, until they are unpinned.
+
+    A trace is named by its id or the beginning of it, by an exchange of it, by a request id, a traceparent,
+    an address of your tracing tool, or `last`. `mesh-store stats` lists what is pinned.
+
+    \b
+    Examples:
+      mesh-store pin last
+      mesh-store pin 4bf92f35 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01
+    """
+    _pin(project, traces, pinned=True, as_json=as_json)
+
+
+@main.command()
+@click.argument("traces", metavar="TRACE...", nargs=-1, required=True)
+@_as_json
+@friendly(PROGRAM)
+@project_options
+def unpin(project: Project, traces: tuple[str, ...], as_json: bool) -> None:
+    """Let pinned traces go when their time comes, as all others.
+
+    \b
+    Examples:
+      mesh-store unpin 4bf92f35
+    """
+    _pin(project, traces, pinned=False, as_json=as_json)
+
+
+def _pin(project: Project, traces: tuple[str, ...], *, pinned: bool, as_json: bool) -> None:
+    from mesh_store.store import open_store
+
+    with open_store(project.store) as store:
+        # All are looked up before any is changed: a slip in the last one changes nothing.
+        ids = dict.fromkeys(store.trace_named(text) for text in traces)
+        done = [store.pin(trace_id, pinned=pinned) for trace_id in ids]
+    word = "pinned" if pinned else "unpinned"
+    for each in done:
+        document = {
+            "trace_id": each.trace_id,
+            "pinned": pinned,
+            "changed": each.changed,
+            "exchanges": each.exchanges,
+        }
+        before = "" if each.changed else ", as before"
+        _show(as_json, document, f"{each.trace_id} {word}{before} ({each.exchanges} exchanges)")
 
 
 @main.command()
@@ -212,15 +286,8 @@ def _ask(count: int) -> None:
     click.confirm(f"Erase {count} exchanges for good?", abort=True, err=True)
 
 
-def _nanoseconds(option: str, text: str) -> int:
+def _kept(retention: Retention, key: str, option: str, text: str | None) -> Retention:
     try:
-        return round(parse_seconds(text) * 1_000_000_000)
+        return with_text(retention, key, text)
     except ValueError as cause:
-        raise ConfigInvalid(f"{option}: {cause}", hint="write 7d, 12h or 30m") from cause
-
-
-def _size(option: str, text: str) -> int:
-    try:
-        return parse_size(text)
-    except ValueError as cause:
-        raise ConfigInvalid(f"{option}: {cause}", hint="write 2GiB or 500MB") from cause
+        raise ConfigInvalid(f"{option}: {cause}", hint=f"write {KEYS[key][2]}") from cause

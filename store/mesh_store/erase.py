@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select, text
 
 from mesh_store import partitions, runs
 from mesh_store.bookkeeping import FREED_BYTES, recall, remember
 from mesh_store.dialect import chunks, is_sqlite
-from mesh_store.reading import bytes_of
 from mesh_store.tables import ROW_BYTES, body, exchange, failure_group, trace
 
 _WRITERS = 1296389962
@@ -42,17 +41,6 @@ def erase_unneeded_bodies(connection: Connection) -> int:
     unneeded = list(connection.execute(select(body.c.id).where(~needed(body.c.id))).scalars())
     account(connection, {}, clean_up(connection, traces=(), groups=(), bodies=unneeded))
     return len(unneeded)
-
-
-def pin(connection: Connection, trace_id: str, *, pinned: bool) -> bool:
-    """Keep a trace for ever, or no longer; whether it is there."""
-    key = bytes_of(trace_id)
-    if key is None:
-        return False
-    return (
-        connection.execute(update(trace).where(trace.c.trace_id == key).values(pinned=int(pinned))).rowcount
-        > 0
-    )
 
 
 def _erase(connection: Connection, ids: list[bytes]) -> int:

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Iterator
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 
-from mesh_store import door
-from mesh_store.retention import DAY, Retention, prune
-from mesh_store.tables import exchange
+from mesh_core.retention import Retention
+from mesh_store.clock import Clock
+from mesh_store.retention import prune
 
 EACH_SECONDS = 10.0
 """How often who writes looks after it."""
@@ -15,8 +15,6 @@ BUDGET_SECONDS = 0.2
 """What that may take each time, about."""
 REST = 50
 """After it has looked at everything, it rests for so many times as long as that took."""
-PATIENCE_SECONDS = 3600.0
-"""How long a time that jumped has to hold."""
 
 
 class Keeper:
@@ -26,8 +24,8 @@ class Keeper:
         self,
         engine: Engine,
         retention: Retention,
+        clock: Clock,
         *,
-        wall: Callable[[], int] = time.time_ns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make a keeper; tests give it clocks.
@@ -35,17 +33,17 @@ class Keeper:
         Args:
             engine: of the store.
             retention: what is kept.
-            wall: nanoseconds since the epoch.
+            clock: the wall clock, and whether to believe it.
             monotonic: seconds that only ever grow.
         """
         self._engine = engine
         self._retention = retention
         self._monotonic = monotonic
-        self._began_wall, self._began = wall(), monotonic()
+        self._clock = clock
+        self._began_wall, self._began = clock.wall(), monotonic()
         self._next = self._began
         self._steps: Iterator[int] | None = None
         self._spent = 0.0
-        self._jumped: bool | None = None
 
     def look_after(self) -> int:
         """Erase a little, where it is time to; how many exchanges went."""
@@ -67,13 +65,9 @@ class Keeper:
 
     def _now(self) -> int | None:
         """The time, not moved by steps of the wall clock since the start; None where it may be wrong."""
-        if self._jumped is None:
-            with door.transaction(self._engine, writes=False) as connection:
-                newest = connection.execute(
-                    select(exchange.c.stored_at).order_by(exchange.c.started_at.desc()).limit(1)
-                ).scalar()
-            self._jumped = newest is not None and self._began_wall - newest > DAY
-        since = self._monotonic() - self._began
-        if self._jumped and since < PATIENCE_SECONDS:
-            return None
-        return self._began_wall + round(since * 1_000_000_000)
+        now = self._began_wall + round((self._monotonic() - self._began) * 1_000_000_000)
+        if not self._clock.in_doubt(now):
+            return now
+        # Wrong at the start and set right since, or this machine slept.
+        self._began_wall, self._began = self._clock.wall(), self._monotonic()
+        return None if self._clock.in_doubt(self._began_wall) else self._began_wall

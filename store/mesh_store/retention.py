@@ -3,41 +3,24 @@
 1. Who writes keeps to it, a little at a time; nobody waits long for the lock.
 2. Age counts from when an exchange was stored: an old capture is not gone once it is imported, and
    no recorder's clock erases anything.
-3. A clock that jumped erases nothing: where nothing was stored for a day, the new time has to hold
-   for an hour first.
+3. A clock that jumped erases nothing: `mesh_store.clock` says which to believe.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, select
 
-from mesh_store import door, erase, partitions
+from mesh_core.retention import Retention
+from mesh_store import door, erase, partitions, pins
 from mesh_store.bookkeeping import FREED_BYTES, PRUNED_BEFORE, recall, remember
 from mesh_store.dialect import is_sqlite
 from mesh_store.tables import IMPORTS, exchange, recorder_gap, run, run_span, trace
 
-DAY = 86_400_000_000_000
 STEP = 1_000
 """Exchanges looked at in one transaction."""
 _VACUUM_PAGES = 2_000
 """Free pages given back to the file system at a time."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
-    """What is kept."""
-
-    age: int | None = 7 * DAY
-    """Nanoseconds since an exchange was stored; None is for ever."""
-    failed_age: int | None = 30 * DAY
-    """Of exchanges whose trace has a failure."""
-    size: int | None = 2 * 1024**3
-    """Bytes of the whole store, about; beyond it the oldest go, those of failed traces last."""
-
-
-FOR_EVER = Retention(age=None, failed_age=None, size=None)
 
 
 def prune(engine: Engine, retention: Retention, *, now: int | None) -> Iterator[int]:
@@ -72,19 +55,19 @@ def used_bytes(connection: Connection) -> int:
 
 
 def _by_age(engine: Engine, retention: Retention, now: int) -> Iterator[int]:
-    ages = [age for age in (retention.age, retention.failed_age) if age is not None]
-    if not ages:
+    if retention.age is None:
         return
     yield from _whole_days(engine, retention, now)
-    young = partitions.first_id_at(now - min(ages))
+    young = partitions.first_id_at(now - retention.age)
     for rows in _in_order(engine, until=young):
         old = [row.id for row in rows if _too_old(row, retention, now)]
         yield _erase(engine, old)
-    _forget_runs(engine, now - max(ages))
+    if retention.longest is not None:
+        _forget_runs(engine, now - retention.longest)
 
 
 def _too_old(row: Any, retention: Retention, now: int) -> bool:
-    age = retention.failed_age if row.failed else retention.age
+    age = retention.longest if row.failed else retention.age
     return age is not None and not row.pinned and row.stored_at < now - age
 
 
@@ -144,8 +127,9 @@ def _erase(engine: Engine, ids: list[bytes]) -> int:
         return 0
     with door.transaction(engine, writes=True) as connection:
         erase.own_lock(connection)
-        gone = erase.erase(connection, ids)
-        _pruned_before(connection, partitions.moment_of(max(ids)))
+        going = pins.unpinned(connection, ids)  # somebody may have pinned one since it was looked at
+        gone = erase.erase(connection, going)
+        _pruned_before(connection, partitions.moment_of(max(going)) if going else None)
     return gone
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from mesh_store.pins import pinned_traces
 from mesh_store.retention import used_bytes
 from mesh_store.tables import FAILED, IMPORTS, body, exchange, failure_group, recorder_gap, run, trace
 
@@ -27,6 +28,8 @@ class Stats:
     last_at: int | None
     dropped: tuple[tuple[str, int], ...]
     """Exchanges that were not recorded, by reason."""
+    pinned: tuple[str, ...]
+    """Traces that neither age nor size takes, newest first."""
 
 
 def stats(connection: Connection) -> Stats:
@@ -54,6 +57,7 @@ def stats(connection: Connection) -> Stats:
         first_at=first_at,
         last_at=last_at,
         dropped=tuple(sorted((reason, int(count)) for reason, count in dropped)),
+        pinned=pinned_traces(connection),
     )
 
 

@@ -14,6 +14,7 @@ from mesh_core.fingerprint import FailureGroup
 from mesh_core.frames import decode_segment
 from mesh_core.model import Bodies, Exchange
 from mesh_core.query import Query
+from mesh_core.retention import Retention
 from mesh_core.together import Failed
 from mesh_core.trace import Trace
 from mesh_store import bodies as body_store
@@ -27,15 +28,17 @@ from mesh_store import (
     groups,
     lookup,
     partitions,
+    pins,
     reading,
     stats,
     writing,
 )
 from mesh_store import search as searching
 from mesh_store.check import Check
+from mesh_store.clock import Clock
 from mesh_store.keeper import Keeper
 from mesh_store.lookup import Found
-from mesh_store.retention import Retention, prune
+from mesh_store.retention import prune
 from mesh_store.rows import Refused
 from mesh_store.search import Page
 from mesh_store.stats import Stats
@@ -76,7 +79,8 @@ class Store:
     def __init__(self, engine: Engine, retention: Retention) -> None:
         """Take an engine whose schema was checked; `open_store` does so."""
         self._engine = engine
-        self._keeper = Keeper(engine, retention)
+        self._clock = Clock(engine)
+        self._keeper = Keeper(engine, retention, self._clock)
         self._days: set[int] = set()
 
     def __enter__(self) -> Self:
@@ -107,8 +111,9 @@ class Store:
         """
         read = decode_segment(segment)
         batch = writing.batch_of(read.frames)
+        now = self._clock.stamp()
         with self._writing(batch) as connection:
-            highest = writing.write_segment(connection, read.run, batch, time.time_ns())
+            highest = writing.write_segment(connection, read.run, batch, now)
         self._look_after()
         return highest
 
@@ -122,8 +127,9 @@ class Store:
             batch = writing.import_of(recorded)
         except Refused as cause:
             raise CaptureInvalid(str(cause), hint="correct the file, or leave the exchange out") from cause
+        now = self._clock.stamp()
         with self._writing(batch) as connection:
-            return writing.write_import(connection, batch, time.time_ns())
+            return writing.write_import(connection, batch, now)
 
     def exchange(self, exchange_id: str) -> Exchange | None:
         """The exchange of this id, 32 hex digits; None where it is not recorded."""
@@ -173,18 +179,45 @@ class Store:
         """What failed after `cursor`, whoever saw it; with None, in the last hour."""
         return self._read(failed_keys.since, cursor, time.time_ns())
 
-    def pin(self, trace_id: str, *, pinned: bool = True) -> bool:
-        """Keep a trace, 32 hex digits, until it is unpinned; whether it is recorded."""
+    def trace_named(self, text: str) -> str:
+        """The id of the trace that a text names, itself or by an exchange of it.
+
+        Raises:
+            IdAmbiguous: it may mean several; they are listed.
+            NotRecorded: it names nothing; why, where that can be known.
+        """
+        return self._read(pins.trace_named, text)
+
+    def pin(self, trace_id: str, *, pinned: bool = True) -> pins.Pinned:
+        """Keep a trace, 32 hex digits, with all that is joined to it, until it is unpinned.
+
+        Raises:
+            NotRecorded: there is no such trace.
+        """
         with door.transaction(self._engine, writes=True) as connection:
-            return erase.pin(connection, trace_id, pinned=pinned)
+            return pins.pin(connection, trace_id, pinned=pinned)
 
     def stats(self) -> Stats:
         """What is in the store, in numbers."""
         return self._read(stats.stats)
 
-    def prune(self, retention: Retention = DEFAULT_RETENTION) -> int:
-        """Erase all that is not to be kept; how many exchanges went."""
-        gone = sum(prune(self._engine, retention, now=time.time_ns()))
+    @property
+    def clock_in_doubt(self) -> bool:
+        """Whether the time is more than a day from what was seen last, and has not held for an hour."""
+        self._clock.stamp()
+        return self._clock.in_doubt(self._clock.wall())
+
+    def prune(self, retention: Retention = DEFAULT_RETENTION, *, now: int | None = None) -> int:
+        """Erase all that is not to be kept; how many exchanges went.
+
+        Args:
+            retention: what is kept.
+            now: nanoseconds since the epoch, where somebody answers for it; else a time that is in
+                doubt makes nothing too old.
+        """
+        if now is None and not self.clock_in_doubt:
+            now = self._clock.wall()
+        gone = sum(prune(self._engine, retention, now=now))
         with door.transaction(self._engine, writes=True) as connection:
             erase.own_lock(connection)
             erase.erase_unneeded_bodies(connection)

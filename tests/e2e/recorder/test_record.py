@@ -219,3 +219,17 @@ def test_it_goes_on_where_its_output_is_closed(tmp_path: Path) -> None:
     os.close(write)
 
     assert done.returncode == 5
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_a_sidecar_keeps_the_store_to_its_retention_as_it_writes(tmp_path: Path, workers: str) -> None:
+    """By mesh.toml; an option stands over it."""
+    with a_service() as app:
+        configure(tmp_path, f'[retention]\nsize = "0"\n[services.cart]\napp = "127.0.0.1:{app}"\n')
+        for arguments, left in ([], 0), (["--retention-size", "unlimited"], 1):
+            with Record(tmp_path, "--service", "cart", "--workers", workers, "--json", *arguments) as record:
+                assert get(port_of(record.event()["inbound"]["listen"])) == 200
+                assert record.end() == 0
+                assert record.event("stopped")["stored"] == 1
+
+            assert len(stored(tmp_path)) == left

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mesh_core.errors import ExitCode
+from mesh_core.query import parse_query
 from mesh_migrations import HEAD
 from mesh_store.cli import main
 from mesh_store.store import open_store
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("_elsewhere")
 @pytest.fixture
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("MESH_STORE", "MESH_CONFIG", "MESH_TRUST_CONFIG"):
+    for name in ("MESH_STORE", "MESH_CONFIG", "MESH_TRUST_CONFIG", "MESH_RETENTION_SIZE"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -76,6 +77,66 @@ def test_prune_takes_times_and_sizes(filled: str) -> None:
     assert run("prune", "--store", filled, "--older-than", "0s").stdout == "0 exchanges erased\n"
     gone = run("prune", "--store", filled, "--max-size", "0", "--json")
     assert json.loads(gone.stdout) == {"erased": 3}
+
+
+def test_prune_keeps_to_what_is_configured(
+    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An option stands over the environment, that over mesh.toml."""
+    (tmp_path / "mesh.toml").write_text(f'store = "{filled}"\n[retention]\nsize = "0"\n')
+    trusted = ("--trust-config",)
+    assert run("prune", *trusted, "--max-size", "unlimited").stdout == "0 exchanges erased\n"
+    monkeypatch.setenv("MESH_RETENTION_SIZE", "1GiB")
+    assert run("prune", *trusted).stdout == "0 exchanges erased\n"
+    monkeypatch.setenv("MESH_RETENTION_SIZE", "much")
+    assert run("prune", *trusted).exit_code == ExitCode.USAGE
+    monkeypatch.delenv("MESH_RETENTION_SIZE")
+    assert run("prune", *trusted).stdout == "3 exchanges erased\n"
+
+
+def test_prune_says_that_it_does_not_believe_the_clock(filled: str) -> None:
+    """Case R33."""
+    with open_store(filled) as store, store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE bookkeeping SET value = 1 WHERE name = 'clock_seen'")
+
+    told = run("prune", "--store", filled)
+    sure = run("prune", "--store", filled, "--older-than", "0s", "--failures-older-than", "0s")
+
+    assert (told.exit_code, told.stdout) == (0, "0 exchanges erased\n")
+    assert told.stderr.startswith("mesh-store: nothing was stored for more than a day")
+    assert (sure.stdout, sure.stderr) == ("3 exchanges erased\n", "")
+
+
+def test_pin_takes_every_form_of_id_and_is_idempotent(filled: str) -> None:
+    with open_store(filled) as store:
+        exchange = store.search(parse_query("", now=0)).exchanges[0]
+    trace = exchange.trace_id
+    forms = ["last", trace, trace[:12], trace.upper(), exchange.id, f"00-{trace}-{'b' * 16}-01"]
+
+    first = run("pin", "--store", filled, *forms)
+    assert (first.exit_code, first.stdout) == (0, f"{trace} pinned (3 exchanges)\n")
+    assert run("pin", "--store", filled, "last").stdout == f"{trace} pinned, as before (3 exchanges)\n"
+    assert json.loads(run("stats", "--store", filled, "--json").stdout)["pinned"] == [trace]
+    assert f"pinned          {trace}\n" in run("stats", "--store", filled).stdout
+    assert run("prune", "--store", filled, "--max-size", "0").stdout == "0 exchanges erased\n"
+
+    gone = json.loads(run("unpin", "--store", filled, "last", "--json").stdout)
+    assert gone == {"trace_id": trace, "pinned": False, "changed": True, "exchanges": 3}
+    assert run("prune", "--store", filled, "--max-size", "0").stdout == "3 exchanges erased\n"
+
+
+def test_pin_says_what_it_cannot_pin_and_pins_nothing_then(filled: str) -> None:
+    with open_store(filled) as store:
+        group = store.failures(parse_query("", now=0))[0]
+
+    nothing = run("pin", "--store", filled, "last", "f" * 32)
+    several = run("pin", "--store", filled, group.fingerprint)
+
+    assert nothing.exit_code == ExitCode.NOTHING
+    assert nothing.stderr.count("\n") == 1
+    assert several.exit_code == ExitCode.USAGE
+    assert group.traces[0] in several.stderr
+    assert json.loads(run("stats", "--store", filled, "--json").stdout)["pinned"] == []
 
 
 def test_forget_erases_what_a_query_finds(filled: str) -> None:
@@ -144,7 +205,7 @@ def test_without_settings_the_store_is_the_users_own(tmp_path: Path, monkeypatch
     assert (tmp_path / "data" / "mesh-replay" / "mesh.db").exists()
 
 
-@pytest.mark.parametrize("command", ["upgrade", "stats", "prune", "forget", "check"])
+@pytest.mark.parametrize("command", ["upgrade", "stats", "prune", "pin", "unpin", "forget", "check"])
 def test_help_has_examples(command: str) -> None:
     told = run(command, "--help").stdout
 

@@ -12,9 +12,11 @@ from mesh_core.errors import NotRecorded
 from mesh_core.ids import uuid7
 from mesh_core.model import Bodies, Exchange
 from mesh_core.query import Query, parse_query
+from mesh_core.retention import DAY, FOR_EVER, Retention
 from mesh_store import partitions
-from mesh_store.keeper import EACH_SECONDS, PATIENCE_SECONDS, Keeper
-from mesh_store.retention import DAY, FOR_EVER, Retention, prune
+from mesh_store.clock import HOUR, Clock
+from mesh_store.keeper import EACH_SECONDS, Keeper
+from mesh_store.retention import prune
 from mesh_store.store import Store, open_store
 from support.recorded import FakeCapture, finish
 from support.segments import a_gap, a_run, a_segment, captured
@@ -76,16 +78,33 @@ def test_a_pinned_trace_stays_until_it_is_unpinned(store: Store) -> None:
     recorded = [at(TODAY - 2 * DAY, 1, body=b"kept"), at(TODAY - 2 * DAY, 2)]
     store.ingest(a_segment(recorded))
     name = recorded[0][0].trace_id
-    assert store.pin(name)
-    assert not store.pin("f" * 32)
-    assert not store.pin("no id")
+    assert store.pin(name).changed
+    assert not store.pin(name).changed
+    with pytest.raises(NotRecorded):
+        store.pin("f" * 32)
+    assert store.stats().pinned == (name,)
 
     assert pruned(store, replace(WEEK, size=0), now=later(99)) == 1
     assert paths(store) == {"/1"}
     assert store.bodies([recorded[0][0]]) == recorded[0][1]
 
-    assert store.pin(name, pinned=False)
+    assert store.pin(name, pinned=False).changed
+    assert store.stats().pinned == ()
     assert pruned(store, WEEK, now=later(99)) == 1
+
+
+def test_a_trace_is_pinned_with_what_is_joined_to_it_under_other_ids(store: Store) -> None:
+    """A service that hands on the request id alone begins a trace of its own."""
+    first, second = at(TODAY, 1), at(TODAY, 2)
+    joined = [(replace(each, request_id="r-1"), {}) for each, _ in (first, second)]
+    store.ingest(a_segment(joined))
+    whole = store.trace(first[0].trace_id)
+    assert whole is not None
+    expected = {each.trace_id for each in whole.exchanges}
+
+    store.pin(first[0].trace_id)
+
+    assert set(store.stats().pinned) == expected
 
 
 def test_beyond_the_size_the_oldest_go_and_failed_traces_last(store: Store) -> None:
@@ -170,7 +189,8 @@ class Clocks:
     ticks: float = 1000.0
 
     def keeper(self, store: Store, retention: Retention = WEEK) -> Keeper:
-        return Keeper(store._engine, retention, wall=lambda: self.wall, monotonic=lambda: self.ticks)
+        clock = Clock(store._engine, wall=lambda: self.wall)
+        return Keeper(store._engine, retention, clock, monotonic=lambda: self.ticks)
 
 
 def test_who_writes_keeps_to_the_retention_from_time_to_time(store: Store) -> None:
@@ -199,17 +219,56 @@ def test_a_clock_that_jumps_while_we_run_prunes_nothing(store: Store) -> None:
     assert paths(store) == {"/1"}
 
 
-def test_a_clock_that_jumped_before_we_started_has_to_hold_for_an_hour(store: Store) -> None:
+def test_a_store_that_is_opened_again_and_again_by_a_clock_that_jumped_loses_nothing(store_url: str) -> None:
+    """Case R33: each one writes first, and would find its own stamp to agree with; nor does a prune."""
+    with open_store(store_url) as store:
+        store.ingest(a_segment(captured(1)))
+    for number in range(2, 5):
+        with open_store(store_url) as store:
+            store._clock.wall = lambda: later(4000)
+            store._keeper._began_wall = later(4000)
+            store.ingest(a_segment(captured(number), run=a_run(number)))
+            assert store.clock_in_doubt
+            assert store.prune(WEEK) == 0
+
+            assert paths(store) == {f"/{n}" for n in range(1, number + 1)}
+
+
+def test_a_clock_that_was_wrong_at_the_start_and_is_set_right_is_believed_at_once(store: Store) -> None:
+    """Case R33: a machine that boots in 1970; what is written then is not stamped so."""
+    store.ingest(a_segment(captured(1)))
+    clocks = Clocks(wall=0)
+    keeper = clocks.keeper(store, replace(WEEK, age=0))
+    assert keeper.look_after() == 0
+    store._clock.wall = lambda: 0
+    store.ingest(a_segment(captured(2), run=a_run(9)))
+    store._clock.wall = time.time_ns
+
+    assert pruned(store, WEEK, now=later(6)) == 0
+    clocks.wall = later(0.001)
+    clocks.ticks += EACH_SECONDS + 1
+    assert keeper.look_after() == 2
+
+
+def test_a_time_that_has_held_for_an_hour_is_believed_also_after_years_of_silence(store: Store) -> None:
     """Case R33."""
     store.ingest(a_segment(captured(1)))
-    clocks = Clocks(wall=later(4000))
-    keeper = clocks.keeper(store)
+    wall = later(4000)
+    store._clock.wall = lambda: wall
+    assert store.prune(WEEK) == 0
 
-    assert keeper.look_after() == 0
-    clocks.ticks += PATIENCE_SECONDS - 1
-    assert keeper.look_after() == 0
-    clocks.ticks += EACH_SECONDS + 1
-    assert keeper.look_after() == 1
+    wall += HOUR // 2
+    assert store.prune(WEEK) == 0
+    wall += HOUR
+    assert store.prune(WEEK) == 1
+
+
+def test_who_answers_for_the_time_is_believed(store: Store) -> None:
+    store.ingest(a_segment(captured(1)))
+    store._clock.wall = lambda: later(4000)
+
+    assert store.prune(WEEK) == 0
+    assert store.prune(WEEK, now=later(8)) == 1
 
 
 def test_ingest_itself_keeps_to_the_retention(store_url: str) -> None:

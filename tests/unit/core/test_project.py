@@ -6,6 +6,7 @@ import pytest
 
 from mesh_core.errors import ConfigInvalid, ConfigUntrusted
 from mesh_core.project import Project, find_config, load_project, trust_file, trusted_with
+from mesh_core.retention import DAY, Retention
 
 HOME = {"HOME": "/home/u"}
 STATE = Path("/home/u/.local/state/mesh-replay")
@@ -101,3 +102,27 @@ def test_trusting_one_file_keeps_what_was_trusted_before() -> None:
 
 def test_the_search_ends_at_the_root() -> None:
     assert find_config(Path("/a/b"), lambda _: None) is None
+
+
+def test_the_environment_stands_over_the_files_retention() -> None:
+    files = {"/work/shop/mesh.toml": b'[retention]\nage = "1d"\nsize = "unlimited"'}
+
+    project = load(files, environ={"MESH_RETENTION_AGE": "2d"})
+
+    assert project.retention == Retention(age=2 * DAY, size=None)
+    assert load({}).retention == Retention()
+    with pytest.raises(ConfigInvalid, match="MESH_RETENTION_FAILURES: 'soon' is not a duration"):
+        load({}, environ={"MESH_RETENTION_FAILURES": "soon"})
+
+
+def test_a_file_nobody_trusted_erases_no_store_but_its_own() -> None:
+    """A mesh.toml in a folder above may be somebody else's."""
+    eager = {"/work/shop/mesh.toml": b'[retention]\nage = "0s"'}
+    elsewhere = {"MESH_STORE": "sqlite:////mine.db"}
+
+    assert load(eager).retention.age == 0
+    with pytest.raises(ConfigUntrusted, match="a retention that erases earlier than by default"):
+        load(eager, environ=elsewhere)
+    assert load(eager, environ=elsewhere, trust_config=True).retention.age == 0
+    longer = {"/work/shop/mesh.toml": b'[retention]\nage = "90d"'}
+    assert load(longer, environ=elsewhere).retention.age == 90 * DAY

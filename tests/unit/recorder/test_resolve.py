@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 from mesh_core.config import Config, Keep, RedactMode, parse_config
 from mesh_core.errors import ConfigInvalid, ExitCode
 from mesh_core.project import Project
+from mesh_core.retention import DAY, Retention
 from mesh_recorder.resolve import Options, Resolved, resolve
 from mesh_recorder.settings import Endpoint, Listen, SidecarSettings, TraceHeaders, UpstreamPort
 
@@ -254,3 +256,12 @@ def test_what_is_kept_is_the_option_else_the_services_own_else_the_whole_files()
     assert (cart.keep, cart.sample, cart.ignore) == (Keep.TRACE_FAILURES, 0.01, ("default",))
     with pytest.raises(ConfigInvalid, match="--sample: '10' is not a share"):
         settings(app="7002", sample="10")
+
+
+def test_retention_is_the_options_else_the_projects() -> None:
+    project = replace(a_project(), retention=Retention(age=DAY, size=None))
+
+    assert settings(project).retention == Retention(age=DAY, size=None)
+    found = settings(project, retention_age="2d", retention_failures="forever", retention_size="1GiB")
+    assert found.retention == Retention(age=2 * DAY, failed_age=None, size=1024**3)
+    assert wrong(retention_age="soon").startswith("--retention-age: 'soon' is not a duration")
