@@ -12,6 +12,7 @@ from mesh_replayer.commands.look import (
     show_command,
 )
 from mesh_replayer.commands.replay import exchange_command, trace_command
+from mesh_replayer.commands.traffic import run_command, traffic_command
 from mesh_store.command import configure_logging, friendly, version_option
 
 
@@ -68,6 +69,8 @@ for _command in (
     diff_command,
     trace_command,
     exchange_command,
+    traffic_command,
+    run_command,
     export_command,
     import_command,
     trust_command,

@@ -51,6 +51,8 @@ class RunFinished:
     counts: Mapping[str, int]
     """How many exchanges got each verdict; verdicts that none got are left out."""
     interrupted: bool = False
+    old_failures: bool = False
+    """Whether there are old failures that fail as before, and are only counted."""
     lateness: Lateness | None = None
     """How well it kept to its pace; None where it had none."""
 

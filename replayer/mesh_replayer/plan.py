@@ -57,12 +57,31 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Some requests out of many."""
+
+    found: int
+    """How many there are."""
+    looked_at: int
+    """The newest of them, which the choice was made from."""
+    chosen: int
+    kinds: int
+    """Routes and outcomes among those that were looked at."""
+    seed: int
+    """Makes the same choice again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a run sends, in order."""
 
     choices: tuple[Choice, ...]
     steps: tuple[Step, ...]
     trace_id: str | None = None
+    selection: Selection | None = None
+    """How the steps were chosen, where there were more."""
+    old_failures: bool = False
+    """Whether a recorded failure that fails as before is only counted: nobody is looking into it."""
 
     @property
     def sent(self) -> tuple[Step, ...]:
@@ -87,12 +106,7 @@ def plan_trace(
     """
     _check_targets(targets, service)
     choices = tuple(_choose(trace, target, target.service or service, services) for target in targets)
-    by_service = {choice.service: choice for choice in choices}
-    if len(by_service) < len(choices):
-        raise ConfigInvalid(
-            f"two targets stand for {choices[-1].service}",
-            hint="name their services: --target SERVICE=HOST:PORT",
-        )
+    by_service = _by_service(choices)
     inbound = [e for e in trace.exchanges if e.direction is Direction.INBOUND and e.service in by_service]
     for choice in choices:
         if not any(exchange.service == choice.service for exchange in inbound):
@@ -127,6 +141,75 @@ def plan_exchange(exchange: Exchange, target: Target) -> Plan:
     return Plan(choices=(choice,), steps=(_step(exchange, target),), trace_id=exchange.trace_id)
 
 
+def plan_requests(
+    exchanges: Sequence[Exchange],
+    targets: Sequence[Target],
+    *,
+    service: str | None,
+    services: Mapping[str, Service],
+) -> Plan:
+    """Plan the replay of inbound exchanges, of whatever traces.
+
+    Args:
+        exchanges: at least one, in any order.
+        targets: at most one that says no service.
+        service: `--service`, whom the one without a name stands for.
+        services: as configured.
+
+    Raises:
+        NotRecorded: a target stands for a service that got none of them.
+        ConfigInvalid: the targets do not tell which is which.
+    """
+    _check_targets(targets, service)
+    called = tuple(dict.fromkeys(exchange.service for exchange in exchanges))
+    choices = tuple(_choose_of(called, target, target.service or service, services) for target in targets)
+    by_service = _by_service(choices)
+    for choice in choices:
+        if choice.service not in called:
+            raise NotRecorded(
+                f"none of these requests went to {choice.service} ({choice.reason})",
+                hint=f"they went to {', '.join(called)}: --service NAME",
+            )
+    ordered = sorted(exchanges, key=lambda each: (each.started_at, each.id))
+    steps = tuple(
+        _step(each, by_service[each.service].target) for each in ordered if each.service in by_service
+    )
+    return Plan(choices=choices, steps=steps)
+
+
+def service_of(target: Target, service: str | None, services: Mapping[str, Service]) -> str | None:
+    """Whom a target stands for, where that can be told without looking at what was recorded."""
+    if target.service or service:
+        return target.service or service
+    return next((name for name, known in services.items() if _is_app(target, known)), None)
+
+
+def _choose_of(
+    called: tuple[str, ...], target: Target, named: str | None, services: Mapping[str, Service]
+) -> Choice:
+    if named is not None:
+        return Choice(target=target, service=named, reason="as you say")
+    configured = service_of(target, None, services)
+    if configured is not None:
+        return Choice(target=target, service=configured, reason="it is its app in mesh.toml")
+    if len(called) > 1:
+        raise ConfigInvalid(
+            f"these requests went to {', '.join(called)}",
+            hint="say whom the target stands for: --service NAME, or --target NAME=HOST:PORT for each",
+        )
+    return Choice(target=target, service=called[0], reason="all of these requests went to it")
+
+
+def _by_service(choices: Sequence[Choice]) -> dict[str, Choice]:
+    by_service = {choice.service: choice for choice in choices}
+    if len(by_service) < len(choices):
+        raise ConfigInvalid(
+            f"two targets stand for {choices[-1].service}",
+            hint="name their services: --target SERVICE=HOST:PORT",
+        )
+    return by_service
+
+
 def _check_targets(targets: Sequence[Target], service: str | None) -> None:
     unnamed = [target for target in targets if target.service is None]
     if len(unnamed) > 1:
@@ -142,7 +225,7 @@ def _check_targets(targets: Sequence[Target], service: str | None) -> None:
 def _choose(trace: Trace, target: Target, named: str | None, services: Mapping[str, Service]) -> Choice:
     if named is not None:
         return Choice(target=target, service=named, reason="as you say")
-    configured = next((name for name, service in services.items() if _is_app(target, service)), None)
+    configured = service_of(target, None, services)
     if configured is not None:
         return Choice(target=target, service=configured, reason="it is its app in mesh.toml")
     guilty = culprit(trace)

@@ -55,7 +55,7 @@ async def run_plan(
         notes: for the reports.
     """
     emit(RunStarted(run_id=options.wishes.run_id, plan=plan, notes=notes))
-    tally = _Tally(emit, options)
+    tally = _Tally(emit, options, plan.old_failures)
     interrupted, delays = False, None
     try:
         for _ in range(options.repeat):
@@ -134,6 +134,7 @@ class _Tally:
 
     emit: Emit
     options: RunOptions
+    old_failures: bool
     _counted: list[tuple[Exchange, Verdict]] = field(default_factory=list)
     """What was recorded, with its verdict now; what came back is not kept."""
     _passes: list[list[Judged]] = field(default_factory=list)
@@ -166,12 +167,15 @@ class _Tally:
             self._counted,
             interrupted=interrupted,
             expect_reproduced=self.options.expect_reproduced,
+            old_failures=self.old_failures,
             exit_zero=self.options.exit_zero,
         )
         return RunFinished(
             exit_code=code,
             counts=counted(verdict for _, verdict in self._counted),
             interrupted=interrupted,
+            old_failures=self.old_failures
+            and any(verdict is Verdict.REPRODUCED for _, verdict in self._counted),
             lateness=delays,
         )
 

@@ -148,6 +148,7 @@ def exit_code(
     interrupted: bool = False,
     expect_reproduced: bool = False,
     strict: bool = False,
+    old_failures: bool = False,
     exit_zero: bool = False,
 ) -> ExitCode:
     """The exit code of a run that was carried out.
@@ -157,6 +158,7 @@ def exit_code(
         interrupted: the user stopped it.
         expect_reproduced: the run is good when every recorded failure that was sent fails as it did.
         strict: what is unsure counts as different.
+        old_failures: a recorded failure that fails as before is counted, and fails nothing.
         exit_zero: the run only reports.
     """
     if interrupted:
@@ -171,7 +173,8 @@ def exit_code(
         nothing = not any(recorded.failed for recorded, _ in sent)
     else:
         unsure = sum(verdict is Verdict.UNSURE for _, verdict in sent)
-        wrong = any(verdict in _WRONG for _, verdict in sent) or (strict and unsure > 0)
+        counted = {Verdict.REPRODUCED} if old_failures else frozenset[Verdict]()
+        wrong = any(verdict in _WRONG - counted for _, verdict in sent) or (strict and unsure > 0)
         nothing = 2 * unsure > len(sent) or not sent
     if wrong:
         return ExitCode.DIFFERENT

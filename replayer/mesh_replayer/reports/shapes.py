@@ -6,7 +6,7 @@ from typing import Any
 
 from mesh_replayer.diff import Difference, LeftOut
 from mesh_replayer.events import Judged, RunFinished, RunStarted
-from mesh_replayer.plan import Plan
+from mesh_replayer.plan import Plan, Selection
 from mesh_replayer.schedule import Lateness
 
 MOST_DIFFERENCES = 1_000
@@ -41,6 +41,17 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             {"target": choice.target.text, "service": choice.service, "service_reason": choice.reason}
             for choice in plan.choices
         ],
+        "selection": None if plan.selection is None else _selection(plan.selection),
+    }
+
+
+def _selection(selection: Selection) -> dict[str, int]:
+    return {
+        "found": selection.found,
+        "looked_at": selection.looked_at,
+        "chosen": selection.chosen,
+        "kinds": selection.kinds,
+        "seed": selection.seed,
     }
 
 

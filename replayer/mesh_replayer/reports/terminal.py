@@ -12,7 +12,7 @@ from mesh_replayer.look.console import print_lines
 from mesh_replayer.look.differences import difference_lines, left_out_lines, place
 from mesh_replayer.look.safe import safe
 from mesh_replayer.look.words import STYLES, duration
-from mesh_replayer.plan import Choice
+from mesh_replayer.plan import Choice, Selection
 from mesh_replayer.schedule import LATE, Lateness
 from mesh_replayer.verdict import Verdict, what
 
@@ -47,8 +47,20 @@ def started_lines(event: RunStarted) -> Iterator[Text]:
     if event.plan.trace_id is not None:
         line += f" of trace {event.plan.trace_id}"
     yield Text(f"{line}, run {event.run_id}", "dim")
+    if event.plan.selection is not None:
+        yield selection_line(event.plan.selection)
     for note in event.notes:
         yield Text(note, "yellow")
+
+
+def selection_line(selection: Selection) -> Text:
+    """How the requests were chosen, and how many were not."""
+    left = selection.found - selection.chosen
+    line = f"chosen: {selection.chosen} of {selection.found}, spread over {selection.kinds} kinds of route"
+    line += f" and outcome; {left} are not sent"
+    if selection.looked_at < selection.found:
+        line += f" (chosen from the newest {selection.looked_at})"
+    return Text(f"{line}; --seed {selection.seed} chooses the same again", "dim")
 
 
 def target_line(choice: Choice) -> Text:
@@ -71,6 +83,8 @@ def result_lines(judged: list[Judged], finished: RunFinished, width: int) -> Ite
     counts = ", ".join(f"{count} {name}" for name, count in finished.counts.items()) or "nothing was sent"
     line = Text("interrupted: " if finished.interrupted else "")
     line.append(counts, "bold")
+    if finished.old_failures:
+        line.append("; reproduced are old failures: they fail nothing without --fail-on reproduced", "dim")
     yield line
 
 

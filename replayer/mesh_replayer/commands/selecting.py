@@ -1,0 +1,143 @@
+"""What a query or capture files give to replay: exchanges chosen, and the plan for them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mesh_core.config import Config
+from mesh_core.errors import NotRecorded
+from mesh_core.model import Bodies, Direction, Exchange, Lane, TraceOrigin
+from mesh_core.query import Query, parse_query
+from mesh_core.trace import build_trace
+from mesh_replayer.captures import read_capture
+from mesh_replayer.plan import Plan, Selection, plan_requests, plan_trace, service_of
+from mesh_replayer.spread import Spread, kind_of
+from mesh_replayer.target import Target
+from mesh_store.store import Store
+
+MOST_LOOKED_AT = 20_000
+"""Of what a query finds, the newest that are chosen from."""
+_PAGE = 1_000
+
+
+def traffic_plan(
+    store: Store,
+    words: Sequence[str],
+    targets: Sequence[Target],
+    *,
+    service: str | None,
+    config: Config,
+    limit: int,
+    seed: int,
+) -> Plan:
+    """A plan of at most `limit` inbound exchanges that a query finds, spread over route and outcome.
+
+    Raises:
+        NotRecorded: it finds none.
+        QueryInvalid: it is no query.
+        ConfigInvalid: the targets do not tell which is which.
+    """
+    known = [service_of(target, service, config.services) for target in targets]
+    query = _inbound(words, [name for name in known if name is not None] if all(known) else [])
+    spread = Spread(max(limit, 1), seed)
+    cursor: str | None = None
+    most = max(MOST_LOOKED_AT, limit)
+    while spread.offered < most:
+        page = store.search(query, limit=min(_PAGE, most - spread.offered), cursor=cursor)
+        for exchange in page.exchanges:
+            spread.offer(kind_of(exchange), exchange.id)
+        cursor = page.cursor
+        if cursor is None:
+            break
+    if not spread.offered:
+        raise NotRecorded(
+            f"no request to a service fits {' '.join(words)!r}", hint="look with `mesh-replay list`"
+        )
+    exchanges = store.exchanges(spread.chosen())
+    plan = plan_requests(exchanges, targets, service=service, services=config.services)
+    selection = Selection(
+        found=spread.offered if cursor is None else store.count(query),
+        looked_at=spread.offered,
+        chosen=len(plan.steps),
+        kinds=spread.kinds,
+        seed=seed,
+    )
+    return replace(plan, selection=selection)
+
+
+def files_plan(
+    files: Sequence[Path],
+    targets: Sequence[Target],
+    *,
+    service: str | None,
+    config: Config,
+    limit: int | None,
+    seed: int,
+) -> tuple[Plan, Bodies]:
+    """A plan of what capture files hold, and the bodies: one trace whole, else every inbound exchange.
+
+    Raises:
+        CaptureInvalid: a file cannot be read.
+        NotRecorded: there is no inbound exchange in them.
+        ConfigInvalid: the targets do not tell which is which.
+    """
+    exchanges: dict[str, Exchange] = {}
+    bodies: dict[str, bytes] = {}
+    sessions: dict[str, str] = {}
+    for number, file in enumerate(files):
+        for exchange, own in read_capture(file):
+            exchanges.setdefault(exchange.id, exchange)
+            bodies |= own
+            if exchange.lane is Lane.IMPORTED and exchange.trace_origin is TraceOrigin.SYNTHETIC:
+                sessions[exchange.id] = f"file {number}"  # a browser's: one user
+    inbound = [each for each in exchanges.values() if each.direction is Direction.INBOUND]
+    if not inbound:
+        names = ", ".join(str(file) for file in files)
+        raise NotRecorded(f"there is no request to a service in {names}", hint="record its inbound side")
+    traces = {each.trace_id for each in exchanges.values()}
+    if len(traces) == 1:
+        trace = build_trace(traces.pop(), exchanges.values())
+        plan = plan_trace(trace, targets, service=service, services=config.services)
+    else:
+        plan = _plan_of(inbound, targets, service, config, limit, seed)
+    steps = tuple(replace(step, session=sessions.get(step.exchange.id)) for step in plan.steps)
+    return replace(plan, steps=steps), bodies
+
+
+def _plan_of(
+    inbound: list[Exchange],
+    targets: Sequence[Target],
+    service: str | None,
+    config: Config,
+    limit: int | None,
+    seed: int,
+) -> Plan:
+    if limit is None or len(inbound) <= limit:
+        return plan_requests(inbound, targets, service=service, services=config.services)
+    spread = Spread(limit, seed)
+    for exchange in inbound:
+        spread.offer(kind_of(exchange), exchange.id)
+    chosen = set(spread.chosen())
+    plan = plan_requests(
+        [each for each in inbound if each.id in chosen], targets, service=service, services=config.services
+    )
+    selection = Selection(
+        found=len(inbound), looked_at=len(inbound), chosen=len(plan.steps), kinds=spread.kinds, seed=seed
+    )
+    return replace(plan, selection=selection)
+
+
+def _inbound(words: Sequence[str], services: Sequence[str]) -> Query:
+    """The query, of inbound exchanges alone, and of these services where they are known."""
+    text = " ".join(words)
+    terms = ["direction:inbound", *([f"({text})"] if text.strip() else [])]
+    if services:
+        terms.append(" OR ".join(f'service:"{_escaped(name)}"' for name in services).join("()"))
+    return parse_query(" ".join(terms), now=time.time_ns())
+
+
+def _escaped(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')
