@@ -185,7 +185,7 @@ def service_of(target: Target, service: str | None, services: Mapping[str, Servi
 
 
 def _choose_of(
-    called: tuple[str, ...], target: Target, named: str | None, services: Mapping[str, Service]
+    called: Sequence[str], target: Target, named: str | None, services: Mapping[str, Service]
 ) -> Choice:
     if named is not None:
         return Choice(target=target, service=named, reason="as you say")

@@ -87,7 +87,7 @@ def run_command(
     given: Given,
     project: Project,
 ) -> None:
-    """Replay capture files: our own, or HAR of browsers and proxies.
+    """Replay capture files, ours or HAR of others.
 
     Of a file with one trace, the target stands for the service that `trace` would choose. Of others, all
     requests to the service are sent, and an old failure that fails as before is counted and fails nothing
