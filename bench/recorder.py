@@ -1,216 +1,175 @@
-"""What recording costs: `mesh-record` against bare and writing `mitmdump`, and no proxy.
+"""What recording costs beside other proxies: CPU, requests/s, latency, memory, and how much is recorded.
 
-All variants run in turn within each round, on the same machine and against the same upstream,
-so that the ratios hold when the machine's speed drifts. CPU is that of the proxy's whole process
-tree, storing included: `mesh-record` ships to SQLite while it is measured.
+All proxies run in turn within each round, on the same machine and against the same upstream, so that
+the ratios hold when the machine's speed drifts. CPU is that of a proxy's whole process tree until it
+rests, storing included: `mesh-record` redacts, spools and ships to SQLite while it is measured.
 """
 
+import argparse
 import asyncio
-import importlib.metadata
 import json
-import os
-import platform
-import re
-import signal
-import socket
-import statistics
+import random
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import load
+from bench import load, meters, proxies, report, table
+from bench.meters import Samples
+from bench.proxies import Proxy, Site
 
-BIN = Path(sys.executable).parent
-TICK = os.sysconf("SC_CLK_TCK")
-PACE = 2_000.0
-"""Requests/s that the wire lane records whole on two cores shared with client and upstream: what is
-dropped costs nothing, so a figure taken beyond that would flatter."""
-PACED = f"mesh-record at {PACE:.0f}/s"
+CONNECTIONS = 32
+WARM_UP = 0.5
+BIG_CONNECTIONS = 4
 
 
 @dataclass(slots=True)
-class Samples:
-    """One figure per round."""
+class Plan:
+    """What is measured, and for how long."""
 
-    cpu: list[float] = field(default_factory=list)
-    """CPU seconds per 1,000 requests."""
-    rate: list[float] = field(default_factory=list)
-    p50: list[float] = field(default_factory=list)
-    p99: list[float] = field(default_factory=list)
-    recorded: list[float] = field(default_factory=list)
-    """Per cent of what the sidecar saw that is in store or spool at the end."""
-    errors: int = 0
+    rounds: int
+    seconds: float
+    chosen: list[Proxy]
+    memory_rounds: int
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def drive(port: int, seconds: float, **how: object) -> load.Result:
+    return asyncio.run(load.run(port, seconds=seconds, **how))  # type: ignore[arg-type]
 
 
-def commands(upstream: int, folder: Path) -> dict[str, tuple[list[str], int]]:
-    """Each variant's command line and the port it listens on."""
-    ports = {
-        name: free_port() for name in ("paced", "flat out", "mitmproxy lane", "mitmdump -q", "mitmdump -w")
-    }
-    target = f"reverse:http://127.0.0.1:{upstream}@127.0.0.1"
-    mitmdump = [str(BIN / "mitmdump"), "--set", f"confdir={folder}", "--set", "flow_detail=0"]
-    dump = f"{target}:{ports['mitmdump -q']}"
-    write = f"{target}:{ports['mitmdump -w']}"
-    record = [str(BIN / "mesh-record"), "--service", "bench", "--app", f"127.0.0.1:{upstream}"]
-    record += ["--json", "--store", f"sqlite:///{folder}/bench.db", "--inbound"]
-    mitm = [*record, f"127.0.0.1:{ports['mitmproxy lane']}", "--lane", "mitmproxy"]
-    return {
-        PACED: ([*record, f"127.0.0.1:{ports['paced']}"], ports["paced"]),
-        "mesh-record, as fast as it can": ([*record, f"127.0.0.1:{ports['flat out']}"], ports["flat out"]),
-        "mesh-record --lane mitmproxy": (mitm, ports["mitmproxy lane"]),
-        "mitmdump -q": ([*mitmdump, "-q", "--mode", dump], ports["mitmdump -q"]),
-        "mitmdump -w": ([*mitmdump, "-q", "-w", f"{folder}/flows", "--mode", write], ports["mitmdump -w"]),
-    }
+def measure_traffic(
+    samples: Samples, proxy: Proxy | None, site: Site, pid: int | None, seconds: float
+) -> int:
+    """CPU and rate with many connections, latency with one; how many requests that were."""
+    pace = proxy.pace if proxy else None
+    warm = drive(site.port, WARM_UP, connections=CONNECTIONS, rate=pace)
+    before = meters.cpu_at_rest(pid) if pid else 0.0
+    many = drive(site.port, seconds, connections=CONNECTIONS, rate=pace)
+    if pid:
+        samples.cpu.append((meters.cpu_at_rest(pid) - before) / many.requests * 1000)
+    one = drive(site.port, seconds / 2, connections=1, rate=pace)
+    samples.rate.append(many.requests / many.seconds)
+    samples.p50.append(many.p50 * 1000)
+    samples.p99.append(many.p99 * 1000)
+    samples.single_p50.append(one.p50 * 1000)
+    samples.single_p99.append(one.p99 * 1000)
+    samples.errors += warm.errors + many.errors + one.errors
+    return warm.requests + many.requests + one.requests
+
+
+def traffic_round(results: dict[str, Samples], plan: Plan, upstream: int, order: list[Proxy]) -> None:
+    """Each proxy once."""
+    with proxies.site_of(upstream) as site:
+        direct = Site(upstream, upstream, site.folder)
+        measure_traffic(results[report.DIRECT], None, direct, None, plan.seconds / 2)
+    for proxy in order:
+        samples = results[proxy.name]
+        with proxies.site_of(upstream) as site:
+            with proxies.running(proxy, site) as pid:
+                requests = measure_traffic(samples, proxy, site, pid, plan.seconds)
+            if proxy.kept is not None:
+                samples.recorded.append(min(100.0, proxy.kept(site.folder, requests)))
+
+
+def memory_round(results: dict[str, Samples], plan: Plan, upstream: int, order: list[Proxy]) -> None:
+    """Peaks of each proxy that is asked as fast as it can; of ours also with the store away."""
+    for proxy in order:
+        if proxy.pace is not None or proxy.bypassed or proxy.optimized:
+            continue
+        samples = results[proxy.name]
+        for store_away in (False, True) if proxy.ours else (False,):
+            with (
+                proxies.site_of(upstream, store_away=store_away) as site,
+                proxies.running(proxy, site) as pid,
+            ):
+                drive(site.port, WARM_UP, connections=1, rate=10.0)
+                idle = meters.memory(pid)
+                meters.forget_peak(pid)
+                done = drive(site.port, plan.seconds, connections=BIG_CONNECTIONS, big=True)
+                if store_away:
+                    more = drive(site.port, plan.seconds, connections=CONNECTIONS)
+                    samples.errors += more.errors
+                    samples.dead_peak.append(meters.peak_memory(pid))
+                else:
+                    samples.idle.append(idle)
+                    samples.big_peak.append(meters.peak_memory(pid))
+                samples.errors += done.errors
 
 
 @contextmanager
-def running(command: list[str], port: int, folder: Path) -> Iterator[int]:
-    """The command as a process group of its own, ready on `port`; gives its process id."""
-    env = os.environ | {"XDG_STATE_HOME": str(folder / "state"), "HOME": str(folder)}
-    with (folder / "log").open("ab") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True
-        )
+def upstream() -> Iterator[int]:
+    """The service behind all proxies, a process of its own; gives its port."""
+    process = subprocess.Popen([sys.executable, "-m", "bench.load"], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     try:
-        asyncio.run(answering(port, process))
-        yield process.pid
+        yield int(process.stdout.readline())
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.terminate()
+        process.wait()
 
 
-async def answering(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Return once the port accepts connections."""
-    while process.poll() is None:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            return
-    raise SystemExit(f"bench: {process.args!r} ended with {process.returncode} before it listened")
-
-
-def tree_cpu(pid: int) -> float:
-    """CPU seconds of a process and all its descendants, ended ones included."""
-    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    own = sum(int(ticks) for ticks in stat[11:15]) / TICK
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return own + sum(tree_cpu(int(child)) for child in children)
-
-
-def measure(
-    samples: Samples,
-    port: int,
-    pid: int | None,
-    *,
-    connections: int,
-    seconds: float,
-    rate: float | None = None,
-) -> None:
-    asyncio.run(load.run(port, connections=connections, seconds=0.5, rate=rate))  # warm-up
-    before = tree_cpu(pid) if pid else 0.0
-    result = asyncio.run(load.run(port, connections=connections, seconds=seconds, rate=rate))
-    if pid:
-        samples.cpu.append((tree_cpu(pid) - before) / result.requests * 1000)
-    samples.rate.append(result.requests / result.seconds)
-    samples.p50.append(result.p50 * 1000)
-    samples.p99.append(result.p99 * 1000)
-    samples.errors += result.errors
-
-
-def run(rounds: int = 5, seconds: float = 3.0, connections: int = 32) -> dict[str, Samples]:
-    """All variants in turn, `rounds` times."""
-    upstream = subprocess.Popen([sys.executable, "-m", "bench.load"], stdout=subprocess.PIPE, text=True)
-    assert upstream.stdout is not None
-    results: dict[str, Samples] = {}
-    try:
-        port = int(upstream.stdout.readline())
-        for _ in range(rounds):
-            with tempfile.TemporaryDirectory() as name:
-                measure(
-                    results.setdefault("no proxy", Samples()), port, None, connections=connections, seconds=1
-                )
-                for variant, (command, listens) in commands(port, Path(name)).items():
-                    samples = results.setdefault(variant, Samples())
-                    rate = PACE if variant == PACED else None
-                    with running(command, listens, Path(name)) as pid:
-                        measure(samples, listens, pid, connections=connections, seconds=seconds, rate=rate)
-                    samples.recorded += recorded(Path(name) / "log")
-    finally:
-        upstream.terminate()
-        upstream.wait()
+def run(plan: Plan) -> dict[str, Samples]:
+    """All rounds; the order within each is another."""
+    results = {name: Samples() for name in (report.DIRECT, *(proxy.name for proxy in plan.chosen))}
+    with upstream() as port:
+        for number in range(max(plan.rounds, plan.memory_rounds)):
+            order = random.Random(number).sample(plan.chosen, len(plan.chosen))
+            if number < plan.rounds:
+                traffic_round(results, plan, port, order)
+            if number < plan.memory_rounds:
+                memory_round(results, plan, port, order)
+            print(f"bench: round {number + 1} is done", file=sys.stderr)
     return results
 
 
-def recorded(log: Path) -> list[float]:
-    """The per cent that the sidecar's closing line tells, and an empty log for the next one."""
-    lines = log.read_text().splitlines()
-    log.write_text("")
-    accounts = [json.loads(line) for line in lines if line.startswith('{"event": "stopped"')]
-    return [100 * (each["stored"] + each["spooled"]) / each["offered"] for each in accounts]
+def about(plan: Plan) -> str:
+    """What was measured, and where."""
+    versions = ", ".join(f"{name} {version}" for name, version in proxies.versions().items())
+    return (
+        f"{plan.rounds} interleaved rounds of {plan.seconds:g} s; {CONNECTIONS} kept-alive connections,\n"
+        f"1 kB of JSON in each response. {table.machine()}; {versions}."
+    )
 
 
-def ratio(ours: list[float], theirs: list[float]) -> str:
-    """Median, least and greatest of the rounds' ratios."""
-    pairs = [a / b for a, b in zip(ours, theirs, strict=True)]
-    return f"{statistics.median(pairs):.2f} ({min(pairs):.2f} to {max(pairs):.2f})"
+def arguments(words: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench recorder", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=10, help="of traffic, interleaved (10)")
+    parser.add_argument("--memory-rounds", type=int, default=2, help="of large bodies (2)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of load for each proxy in a round (3)")
+    parser.add_argument("--only", default="", help="parts of names, by comma, such as wire,envoy; else all")
+    parser.add_argument("--list", action="store_true", help="name the proxies, and end")
+    parser.add_argument("--no-files", action="store_true", help="print only, leave bench/results/ as it is")
+    return parser.parse_args(words)
 
 
-def report(results: dict[str, Samples], rounds: int) -> str:
-    """A table in Markdown with where it was measured."""
-    base = results["mitmdump -q"]
-    lines = [
-        f"Recorder: {rounds} interleaved rounds, 32 kept-alive connections, 1 kB of JSON;",
-        f"ratios to `mitmdump -q`. {machine()}",
-        "",
-        "| variant | CPU s per 1,000 | ratio | requests/s | ratio | p50 ms | p99 ms | errors | recorded |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for variant, samples in results.items():
-        cpu = f"{statistics.median(samples.cpu):.3f}" if samples.cpu else "-"
-        share = ratio(samples.cpu, base.cpu) if samples.cpu else "-"
-        kept = f"{min(samples.recorded):.0f} %" if samples.recorded else "-"
-        lines.append(
-            f"| {variant} | {cpu} | {share} | {statistics.median(samples.rate):.0f} "
-            f"| {ratio(samples.rate, base.rate)} | {statistics.median(samples.p50):.1f} "
-            f"| {statistics.median(samples.p99):.1f} | {samples.errors} | {kept} |"
-        )
-    return "\n".join(lines)
-
-
-def machine() -> str:
-    """What it ran on: processor, Python and mitmproxy."""
-    cpuinfo = Path("/proc/cpuinfo")
-    model = re.search(r"model name\s*:\s*(.+)", cpuinfo.read_text()) if cpuinfo.exists() else None
-    version = importlib.metadata.version("mitmproxy")
-    name = model[1] if model else platform.machine()
-    return f"{os.cpu_count()} cores ({name}), Python {platform.python_version()}, mitmproxy {version}."
-
-
-def main(rounds: int = 5) -> None:
-    """Print the table and keep it, with the raw figures, in `bench/results/`."""
-    results = run(rounds)
-    table = report(results, rounds)
-    print(table)
+def main(words: list[str] | None = None) -> None:
+    """Print the tables and keep them, with the raw figures, in `bench/results/`."""
+    given = arguments(words or [])
+    parts = [part.strip().lower() for part in given.only.split(",") if part.strip()]
+    known = proxies.catalogue()
+    wanted = [each for each in known if not parts or any(part in each.name.lower() for part in parts)]
+    missing = {each.name: each.missing for each in wanted if each.missing}
+    if given.list:
+        print("\n".join(each.name + (f" ({each.missing})" if each.missing else "") for each in wanted))
+        return
+    chosen = [each for each in wanted if not each.missing]
+    if not chosen:
+        raise SystemExit(f"bench: no proxy is called {given.only!r}; --list names them")
+    plan = Plan(given.rounds, given.seconds, chosen, given.memory_rounds)
+    results = run(plan)
+    text = report.report(results, missing, about(plan))
+    print(text)
+    if given.no_files:
+        return
     folder = Path(__file__).parent / "results"
     folder.mkdir(exist_ok=True)
-    (folder / "recorder.md").write_text(table + "\n")
-    raw = {name: asdict(samples) for name, samples in results.items()}
+    (folder / "recorder.md").write_text(text + "\n")
+    raw = {
+        "machine": table.machine(),
+        "versions": proxies.versions(),
+        "missing": missing,
+        "samples": {name: asdict(samples) for name, samples in results.items()},
+    }
     (folder / "recorder.json").write_text(json.dumps(raw, indent=1) + "\n")
