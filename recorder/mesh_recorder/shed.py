@@ -3,8 +3,9 @@
 In this order: bodies of successes, then successes, then failures.
 """
 
-import dataclasses
 from enum import Enum
+
+from msgspec import structs
 
 from mesh_core.model import BodyRef, Exchange
 
@@ -32,7 +33,7 @@ def shed(*, failed: bool, used: int, cap: int) -> Shed:
 
 def without_bodies(exchange: Exchange) -> Exchange:
     """The exchange with its bodies marked as not kept; their sizes and full hashes stay."""
-    return dataclasses.replace(
+    return structs.replace(
         exchange,
         request_body=_not_kept(exchange.request_body),
         response_body=_not_kept(exchange.response_body),
@@ -46,4 +47,4 @@ _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 def _not_kept(body: BodyRef | None) -> BodyRef | None:
     if body is None or body.stored == 0:
         return body
-    return dataclasses.replace(body, hash=_EMPTY, stored=0, truncated=True)
+    return structs.replace(body, hash=_EMPTY, stored=0, truncated=True)

@@ -3,10 +3,11 @@
 Without the project's key, a token made now cannot be compared with one made then.
 """
 
-import dataclasses
 import json
 import re
 from typing import Any
+
+from msgspec import structs
 
 from mesh_core.model import Bodies, Exchange, Headers
 from mesh_core.redact import token_class
@@ -17,7 +18,7 @@ _DIGEST = re.compile(rb"(mr1_[a-z]+)_[a-z2-7]{20}")
 
 def by_class(exchange: Exchange, bodies: Bodies) -> tuple[Exchange, Bodies]:
     """The exchange with tokens that tell their class alone, in what is compared: the response."""
-    changed = dataclasses.replace(
+    changed = structs.replace(
         exchange,
         response_headers=_fields(exchange.response_headers),
         response_trailers=_fields(exchange.response_trailers),
@@ -30,8 +31,8 @@ def by_class(exchange: Exchange, bodies: Bodies) -> tuple[Exchange, Bodies]:
     if shorter == stored:
         return changed, bodies
     # The reference keeps its hash: it only has to find the bytes.
-    body = dataclasses.replace(ref, full_hash=None)
-    return dataclasses.replace(changed, response_body=body), {**bodies, ref.hash: shorter}
+    body = structs.replace(ref, full_hash=None)
+    return structs.replace(changed, response_body=body), {**bodies, ref.hash: shorter}
 
 
 def _fields(fields: Headers) -> Headers:

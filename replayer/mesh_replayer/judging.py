@@ -1,7 +1,8 @@
 """One answer judged: hidden as the recorded one was, compared, and given its verdict. Pure."""
 
-import dataclasses
 from dataclasses import dataclass
+
+from msgspec import structs
 
 from mesh_core.fingerprint import fingerprint
 from mesh_core.model import Bodies, Exchange
@@ -73,9 +74,9 @@ class Judge:
         """
         if self.redactor is None:
             return exchange, bodies
-        ours = dataclasses.replace(exchange, trace_id=trace_id)
+        ours = structs.replace(exchange, trace_id=trace_id)
         hidden, content = self.redactor.apply(ours, bodies)
-        hidden = dataclasses.replace(hidden, trace_id=exchange.trace_id)
+        hidden = structs.replace(hidden, trace_id=exchange.trace_id)
         return (hidden, content) if self.keyed else by_class(hidden, content)
 
 

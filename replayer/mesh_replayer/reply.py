@@ -1,9 +1,10 @@
 """What came back, as an exchange, so that both sides are judged by the same rules. Pure."""
 
-import dataclasses
 import hashlib
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec import structs
 
 from mesh_core.model import Bodies, BodyRef, Direction, Exchange, Headers, Lane, grpc_status, header_text
 from mesh_core.outcome import Outcome, outcome_of_status
@@ -53,7 +54,7 @@ def reply_exchange(
     request_body = _ref(prepared.request.body, len(prepared.request.body), None, prepared.request.headers)
     response_body = _ref(received.body, received.body_size, received.body_hash, received.headers)
     if response_body is not None and received.failure is not None and received.status is not None:
-        response_body = dataclasses.replace(response_body, truncated=True)
+        response_body = structs.replace(response_body, truncated=True)
     grpc = grpc_status(received.headers, received.trailers)
     exchange = Exchange(
         id=id,

@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-import dataclasses
 from hashlib import sha256
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from mesh_core.bodytext import MOST_TEXT, body_content, body_text, charset
 from mesh_core.har.format import Body
@@ -18,7 +18,7 @@ type Read = tuple[BodyRef | None, dict[str, bytes]]
 
 def written(ref: BodyRef, bodies: Bodies) -> tuple[Body, str | None]:
     """Our fields of a body, and its text where it is text."""
-    body = Body(**dataclasses.asdict(ref))
+    body = Body(**structs.asdict(ref))
     stored = bodies.get(ref.hash)
     if stored is None:
         return body, None
@@ -54,7 +54,7 @@ def ours(body: Body | None, text: str | None, encoding: str | None, at: str) -> 
     """
     if body is None:
         return None, {}
-    ref = BodyRef(**{field.name: getattr(body, field.name) for field in dataclasses.fields(BodyRef)})
+    ref = BodyRef(**{name: getattr(body, name) for name in BodyRef.__struct_fields__})
     stored = None if body.base64 is None else _unbase64(body.base64, f"{at}.base64")
     if stored is not None and (text is None or encoding == "base64" or _text(ref, stored) == text):
         return _fitting(ref, stored)
@@ -120,8 +120,8 @@ def _fitting(ref: BodyRef, stored: bytes) -> Read:
     """The body as it says, where the bytes are the ones that it names; else as the bytes are."""
     digest = sha256(stored).hexdigest()
     if digest == ref.hash:
-        return dataclasses.replace(ref, stored=len(stored)), {digest: stored}
-    edited = dataclasses.replace(
+        return structs.replace(ref, stored=len(stored)), {digest: stored}
+    edited = structs.replace(
         ref,
         hash=digest,
         full_hash=None,

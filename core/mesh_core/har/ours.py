@@ -1,7 +1,6 @@
 """An entry that we wrote, as the exchange that it was. Pure."""
 
 import base64
-from dataclasses import fields
 
 import msgspec
 
@@ -10,7 +9,7 @@ from mesh_core.har.format import Entry, Fields, Mesh, MeshMessage, Target
 from mesh_core.har.wire import split_url, wire_bytes
 from mesh_core.model import Bodies, Exchange, Headers, Message
 
-_SAME = sorted({field.name for field in fields(Exchange)} & set(Mesh.__struct_fields__))
+_SAME = sorted(set(Exchange.__struct_fields__) & set(Mesh.__struct_fields__))
 
 
 def our_exchange(entry: Entry, mesh: Mesh) -> tuple[Exchange, Bodies]:

@@ -3,7 +3,6 @@
 import base64
 import re
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -19,7 +18,7 @@ from mesh_core.times import rfc3339
 
 type Json = dict[str, Any]
 
-_SAME = sorted({field.name for field in fields(Exchange)} & set(Mesh.__struct_fields__))
+_SAME = sorted(set(Exchange.__struct_fields__) & set(Mesh.__struct_fields__))
 """Fields that are the same in both; those of other types are replaced after."""
 
 

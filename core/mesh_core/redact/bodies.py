@@ -7,9 +7,10 @@
 4. Where nothing changed, the bytes stay as on the wire, still compressed; else they are stored decoded.
 """
 
-import dataclasses
 import hashlib
 from collections.abc import Callable
+
+from msgspec import structs
 
 from mesh_core.model import BodyRef, Headers, header_text
 from mesh_core.redact import fields, grpc, layers, markup, streams
@@ -49,14 +50,14 @@ def hide_body(sweep: Sweep, ref: BodyRef, raw: bytes, headers: Headers) -> tuple
     changed = before != dict(sweep.counts)
     if not changed:
         after_ref = _renewed(ref, after, dropped=False, encoded=bool(encoding))
-        return dataclasses.replace(after_ref, full_hash=ref.full_hash, truncated=True), after
-    return dataclasses.replace(
+        return structs.replace(after_ref, full_hash=ref.full_hash, truncated=True), after
+    return structs.replace(
         _renewed(ref, after, dropped=False, encoded=bool(encoding)), truncated=ref.truncated or short
     ), after
 
 
 def _renewed(ref: BodyRef, after: bytes, *, dropped: bool, encoded: bool) -> BodyRef:
-    return dataclasses.replace(
+    return structs.replace(
         ref,
         hash=hashlib.sha256(after).hexdigest(),
         full_hash=None,

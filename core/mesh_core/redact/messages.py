@@ -1,6 +1,6 @@
 """Messages of WebSockets and event streams, and gRPC frames: each looked through by itself. Pure."""
 
-import dataclasses
+from msgspec import structs
 
 from mesh_core.model import Exchange, Message, Sender, header_text
 from mesh_core.redact import grpc, streams
@@ -28,7 +28,7 @@ def _hidden(sweep: Sweep, message: Message, exchange: Exchange) -> Message:
     except Unreadable as why:
         sweep.counts[f"dropped:{why}"] += 1
         payload = b""
-    return message if payload == message.payload else dataclasses.replace(message, payload=payload)
+    return message if payload == message.payload else structs.replace(message, payload=payload)
 
 
 def _payload(sweep: Sweep, message: Message, exchange: Exchange) -> bytes:

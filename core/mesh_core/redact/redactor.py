@@ -12,6 +12,8 @@ import dataclasses
 from collections import Counter
 from typing import Any
 
+from msgspec import structs
+
 from mesh_core.config import Redact, RedactMode
 from mesh_core.masks import path_template
 from mesh_core.model import Bodies, BodyRef, Exchange, Headers, Redaction
@@ -67,7 +69,7 @@ class Redactor:
         kept = _bodies(sweep, exchange, bodies, changed)
         if not changed:
             return exchange, bodies
-        return dataclasses.replace(exchange, **changed, redactions=_sum(exchange, sweep.counts)), kept
+        return structs.replace(exchange, **changed, redactions=_sum(exchange, sweep.counts)), kept
 
     def text(self, text: str) -> str:
         """A message for people or a log, without secrets that can be told as such."""

@@ -1,8 +1,9 @@
 """Secrets in what is stored already: for `mesh-store check --secrets`. Pure."""
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
+
+from msgspec import structs
 
 from mesh_core.config import Redact, RedactMode
 from mesh_core.model import Bodies, Exchange
@@ -50,14 +51,14 @@ def find_secrets(exchange: Exchange, bodies: Bodies, redact: Redact | None = Non
         if not value:
             continue
         changes: dict[str, Any] = {place: value, **_needed(exchange, place)}
-        after, _ = redactor.apply(dataclasses.replace(bare, **changes), bodies)
+        after, _ = redactor.apply(structs.replace(bare, **changes), bodies)
         found = {redaction.rule: redaction.count for redaction in after.redactions}
         leaks.extend(Leak(exchange.id, place, rule, count) for rule, count in sorted(found.items()))
     return tuple(leaks)
 
 
 def _without_places(exchange: Exchange) -> Exchange:
-    return dataclasses.replace(
+    return structs.replace(
         exchange, request_headers=(), response_headers=(), request_trailers=(), response_trailers=(),
         path="/", authority="", reason="", error=None, messages=(), request_body=None, response_body=None,
         redactions=(),

@@ -4,10 +4,10 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mesh_core.errors import CaptureInvalid, StoreUnreachable
 from mesh_core.frames import SegmentUnreadable, encode_header

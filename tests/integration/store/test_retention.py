@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from sqlalchemy import text
 
 from mesh_core.errors import NotRecorded
@@ -29,7 +30,7 @@ WEEK = Retention(age=7 * DAY, failed_age=30 * DAY, size=None)
 def at(moment: int, number: int, *, failed: bool = False, body: bytes = b"") -> tuple[Exchange, Bodies]:
     exchange, bodies = finish(FakeCapture(number, failed=failed, body=body))
     own = {"id": uuid7(moment, number.to_bytes(8)), "trace_id": f"{number:032x}"}
-    return replace(exchange, started_at=moment, ended_at=moment, **own), bodies  # type: ignore[arg-type]  # both are str
+    return structs.replace(exchange, started_at=moment, ended_at=moment, **own), bodies  # type: ignore[arg-type]  # both are str
 
 
 def paths(store: Store) -> set[str]:
@@ -49,7 +50,7 @@ def test_what_is_old_goes_and_failed_traces_later(store: Store) -> None:
         at(TODAY - days * DAY, days, failed=days % 2 == 1, body=b"%d" % days) for days in range(1, 21)
     ]
     store.ingest(a_segment(days_ago))
-    upstream = replace(at(TODAY - 3 * DAY, 50)[0], trace_id=days_ago[2][0].trace_id)
+    upstream = structs.replace(at(TODAY - 3 * DAY, 50)[0], trace_id=days_ago[2][0].trace_id)
     store.ingest(a_segment([(upstream, {})], run=a_run(9)))
 
     assert pruned(store, WEEK, now=later(6)) == 0
@@ -283,7 +284,7 @@ def test_nothing_that_was_forgotten_is_left_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "mesh.db"
     with open_store(f"sqlite:///{path}") as store:
         secret, bodies = finish(FakeCapture(1, body=b"\x00unlikely"))
-        secret = replace(secret, path="/jane@example.org", error="jane@example.org was here")
+        secret = structs.replace(secret, path="/jane@example.org", error="jane@example.org was here")
         store.add([(secret, bodies), *captured(*range(2, 50), body=b"other")])
         assert any(b"jane@example.org" in file.read_bytes() for file in tmp_path.iterdir())
 

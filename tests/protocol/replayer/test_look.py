@@ -2,10 +2,10 @@
 
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from mesh_core.model import Direction, Message, Sender, TraceOrigin
 from support.replays import START, TRACE, Desk, recorded

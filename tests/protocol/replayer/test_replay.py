@@ -9,12 +9,12 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import Result
+from msgspec.structs import replace
 
 from mesh_core.model import Redaction, TraceOrigin
 from mesh_core.outcome import Outcome

@@ -1,8 +1,7 @@
 """Every row of the table of verdicts, and every exit code."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from mesh_core.errors import ExitCode
 from mesh_core.model import Exchange, Redaction

@@ -1,13 +1,13 @@
 """Bodies and messages: what is hidden in them, what stays, and what is not kept at all."""
 
 import base64
-import dataclasses
 import gzip
 import hashlib
 import json
 import zlib
 
 import pytest
+from msgspec import structs
 
 from mesh_core.config import Places, Redact, RedactMode
 from mesh_core.model import BodyRef, Message, Redaction, Sender
@@ -451,7 +451,7 @@ def test_a_compressed_grpc_message_is_decoded_where_it_changed() -> None:
     exchange, bodies = recorded(Body(body, "application/grpc"))
     headers = (*exchange.response_headers, (b"grpc-encoding", b"gzip"))
 
-    _, kept = REDACTOR.apply(dataclasses.replace(exchange, response_headers=headers), bodies)
+    _, kept = REDACTOR.apply(structs.replace(exchange, response_headers=headers), bodies)
 
     [content] = kept.values()
     assert content[0] == 0

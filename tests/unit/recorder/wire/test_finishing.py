@@ -1,11 +1,11 @@
 """The short way and the long one say the same of every request."""
 
-import dataclasses
 import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from mesh_core.model import Exchange, TraceOrigin
 from mesh_recorder.wire.finishing import finish_wire
@@ -58,7 +58,7 @@ def both(asked: bytes, answered: bytes) -> tuple[Exchange, Exchange]:
 def test_both_ways_say_the_same(asked: bytes, answered: bytes) -> None:
     quick, careful = both(asked, answered)
 
-    assert dataclasses.replace(quick, trace_id=careful.trace_id) == careful
+    assert structs.replace(quick, trace_id=careful.trace_id) == careful
     assert quick.trace_origin is TraceOrigin.W3C or quick.request_id == "made"
 
 
