@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from mesh_core.errors import ExitCode
-from mesh_core.model import Exchange
+from mesh_core.model import Bodies, Exchange
 from mesh_replayer.diff import Difference, LeftOut
 from mesh_replayer.plan import Plan
 from mesh_replayer.schedule import Lateness
@@ -23,6 +23,17 @@ class RunStarted:
     plan: Plan
     notes: tuple[str, ...] = ()
     """What the user should know of all that follows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A request came to its end; its verdict follows. Who looks at both sides does it now and keeps none."""
+
+    recorded: Exchange
+    """Hidden, as `replayed` is."""
+    replayed: Exchange
+    bodies: Bodies
+    """Of both sides, by hash."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +68,7 @@ class RunFinished:
     """How well it kept to its pace; None where it had none."""
 
 
-type Event = RunStarted | Judged | RunFinished
+type Event = RunStarted | Answered | Judged | RunFinished
 type Emit = Callable[[Event], None]
 
 

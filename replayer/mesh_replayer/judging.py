@@ -10,7 +10,7 @@ from mesh_core.outcome import Outcome
 from mesh_core.redact import Redactor
 from mesh_replayer.alike import by_class
 from mesh_replayer.diff import compare
-from mesh_replayer.events import Judged
+from mesh_replayer.events import Answered, Judged
 from mesh_replayer.plan import Step
 from mesh_replayer.verdict import Judgement, Verdict, judge
 
@@ -36,8 +36,8 @@ class Judge:
         *,
         recorded_bodies: Bodies,
         kept: Bodies,
-    ) -> Judged:
-        """What the run says of one request that was sent.
+    ) -> tuple[Answered, Judged]:
+        """What came of one request that was sent, and what the run says of it.
 
         Args:
             step: what was sent, with what was recorded.
@@ -48,7 +48,8 @@ class Judge:
         """
         recorded, then = self._hidden(step.exchange, recorded_bodies, step.exchange.trace_id)
         replayed, now = self._hidden(replayed, kept, step.exchange.trace_id)
-        comparison = compare(recorded, replayed, {**then, **now})
+        bodies = {**then, **now}
+        comparison = compare(recorded, replayed, bodies)
         judgement = judge(
             step.exchange,
             replayed,
@@ -57,7 +58,8 @@ class Judge:
             fixed_status=self.fixed_status,
         )
         compared = replayed.outcome not in _NOTHING_TO_COMPARE
-        return Judged(
+        answered = Answered(recorded=recorded, replayed=replayed, bodies=bodies)
+        return answered, Judged(
             exchange=step.exchange,
             replayed=replayed,
             verdict=judgement.verdict,

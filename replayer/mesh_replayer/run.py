@@ -74,7 +74,7 @@ async def run_plan(
 
 def _course(plan: Plan, bodies: Bodies, sender: Sender, options: RunOptions, tally: "_Tally") -> Course:
     """One pass: every pass has traces of its own."""
-    requests = _Requests(plan, bodies, sender, options, FreshIds(options.random))
+    requests = _Requests(plan, bodies, sender, options, FreshIds(options.random), tally.emit)
     return Course(
         plan.steps,
         Schedule([step.timing for step in plan.steps], options.pace),
@@ -94,6 +94,7 @@ class _Requests:
     sender: Sender
     options: RunOptions
     ids: FreshIds
+    emit: Emit
     _left_of_lane: Counter[tuple[str, str]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,9 +124,11 @@ class _Requests:
             id=uuid7(self.options.clock(), self.options.random(8)),
             recorder=self.options.version,
         )
-        return self.options.judge.judged(
+        answered, judged = self.options.judge.judged(
             step, prepared.changes, replayed, recorded_bodies=self.bodies, kept=kept
         )
+        self.emit(answered)
+        return judged
 
 
 @dataclass(slots=True)

@@ -83,7 +83,8 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     ),
     click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdicts are."),
     click.option(
-        "--report", multiple=True, metavar="KIND[:FILE]", help="terminal (default) or json; repeatable."
+        "--report", multiple=True, metavar="KIND[:FILE]",
+        help="terminal (default), json, junit, html, markdown or github; repeatable.",
     ),
     click.option("--json", "as_json", is_flag=True, help="As --report json, and nothing else on stdout."),
 )  # fmt: skip

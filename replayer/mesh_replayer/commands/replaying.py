@@ -4,11 +4,8 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-
-import click
 
 from mesh_core.config import RedactMode
 from mesh_core.errors import ConfigInvalid, ExitCode
@@ -25,17 +22,13 @@ from mesh_replayer.plan import Plan
 from mesh_replayer.prepare import Wishes, given_headers
 from mesh_replayer.project_key import project_key
 from mesh_replayer.reports.dry import dry_run
-from mesh_replayer.reports.json_report import JsonReport
+from mesh_replayer.reports.opening import open_reports
 from mesh_replayer.reports.progress import ProgressReport
-from mesh_replayer.reports.terminal import TerminalReport
 from mesh_replayer.resolve import authority_of, resolve_all
 from mesh_replayer.run import RunOptions, run_plan
 from mesh_replayer.schedule import parse_pace
 from mesh_replayer.send import Sender
 from mesh_replayer.target import Target, check_methods, check_written, parse_target
-from mesh_store.disk import write_private
-
-type Handle = Callable[[Event], None]
 
 BY_CLASS = "hidden values are equal by their kind alone: this machine does not have the project's key"
 
@@ -67,7 +60,8 @@ def carry_out(plan: Plan, bodies: Bodies, given: Given, project: Project) -> Exi
             check_methods(choice.target, sent)
     options, notes = _options(wishes, given, project)
     progress = ProgressReport(console(sys.stderr))
-    handlers = [progress.handle, *_reports(given)]  # the bar goes before anything else is printed
+    # The bar goes before anything else is printed.
+    handlers = [progress.handle, *open_reports(given.report, as_json=given.as_json)]
 
     def emit(event: Event) -> None:
         for handle in handlers:
@@ -126,35 +120,3 @@ def _timeout(text: str) -> float:
     if not seconds > 0:
         raise ConfigInvalid(f"--timeout {text} leaves no time", hint="such as --timeout 30s")
     return seconds
-
-
-def _reports(given: Given) -> list[Handle]:
-    """Every report that was asked for; people's goes to stderr where stdout is for a program."""
-    asked = [*given.report, *(["json"] if given.as_json else [])] or ["terminal"]
-    json_on_stdout = "json" in asked
-    return [_report(text, json_on_stdout=json_on_stdout) for text in asked]
-
-
-def _report(text: str, *, json_on_stdout: bool) -> Handle:
-    kind, _, file = text.partition(":")
-    if kind == "json":
-        return JsonReport(_to_file(Path(file)) if file else _to_stdout).handle
-    if kind == "terminal" and not file:
-        return TerminalReport(console(sys.stderr if json_on_stdout else sys.stdout)).handle
-    known = "terminal, json, json:FILE"
-    raise ConfigInvalid(f"there is no report {text!r}", hint=f"there are {known}")
-
-
-def _to_stdout(content: str) -> None:
-    click.echo(content, nl=False)
-
-
-def _to_file(path: Path) -> Callable[[str], None]:
-    def write(content: str) -> None:
-        try:
-            write_private(path, content.encode())
-        except OSError as cause:
-            problem = f"{path} cannot be written: {cause.strerror}"
-            raise ConfigInvalid(problem, hint="check the folder") from cause
-
-    return write

@@ -27,14 +27,17 @@ def exchange_lines(exchange: Exchange, bodies: Bodies, parent: Parent | None = N
     yield Text(f"{safe(exchange.method)} {safe(exchange.path)} {exchange.http_version}", "bold")
     yield from _part(exchange.request_headers, exchange.request_body, exchange.request_trailers, bodies)
     yield Text()
-    if exchange.status is not None:
-        yield Text(f"{exchange.status} {safe(exchange.reason)}".rstrip(), style_of(exchange))
-        yield from _part(
-            exchange.response_headers, exchange.response_body, exchange.response_trailers, bodies
-        )
-    else:
-        yield Text("no response", style_of(exchange))
+    yield from response_lines(exchange, bodies)
     yield from _messages(exchange)
+
+
+def response_lines(exchange: Exchange, bodies: Bodies) -> Iterator[Text]:
+    """The status line, headers, body and trailers of its response."""
+    if exchange.status is None:
+        yield Text("no response", style_of(exchange))
+        return
+    yield Text(f"{exchange.status} {safe(exchange.reason)}".rstrip(), style_of(exchange))
+    yield from _part(exchange.response_headers, exchange.response_body, exchange.response_trailers, bodies)
 
 
 def _head(exchange: Exchange, parent: Parent | None) -> Iterator[Text]:

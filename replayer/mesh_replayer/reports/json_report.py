@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mesh_replayer.events import Event, Judged, RunStarted
+from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
 from mesh_replayer.reports.shapes import run_json
 
 
@@ -22,6 +22,6 @@ class JsonReport:
             self._started = event
         elif isinstance(event, Judged):
             self._judged.append(event)
-        elif self._started is not None:
+        elif isinstance(event, RunFinished) and self._started is not None:
             document = run_json(self._started, self._judged, event)
             self.write(json.dumps(document, ensure_ascii=True, indent=2) + "\n")

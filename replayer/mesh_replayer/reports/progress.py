@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from mesh_replayer.events import Event, Judged, RunStarted
+from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
 
 LONG = 20
 """Requests from which on a run gets a bar."""
@@ -40,7 +40,7 @@ class ProgressReport:
                 self._bar = self._begun()
             if self._bar is not None:
                 self._bar.advance(self._task)
-        elif self._bar is not None:
+        elif isinstance(event, RunFinished) and self._bar is not None:
             self._bar.stop()
 
     def _begun(self) -> Progress:

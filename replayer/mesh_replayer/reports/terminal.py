@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.text import Text
 
-from mesh_core.masks import path_template
 from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
 from mesh_replayer.look.console import print_lines
-from mesh_replayer.look.differences import difference_lines, left_out_lines, place
+from mesh_replayer.look.differences import difference_lines, left_out_lines
 from mesh_replayer.look.safe import safe
 from mesh_replayer.look.words import STYLES, duration
 from mesh_replayer.plan import Choice, Selection
+from mesh_replayer.reports.grouping import grouped
 from mesh_replayer.schedule import LATE, Lateness
 from mesh_replayer.verdict import Verdict, what
 
@@ -32,7 +32,7 @@ class TerminalReport:
             print_lines(self.console, started_lines(event))
         elif isinstance(event, Judged):
             self._judged.append(event)
-        else:
+        elif isinstance(event, RunFinished):
             print_lines(self.console, result_lines(self._judged, event, self.console.width))
 
 
@@ -76,7 +76,7 @@ def target_line(choice: Choice) -> Text:
 
 def result_lines(judged: list[Judged], finished: RunFinished, width: int) -> Iterator[Text]:
     """A line or more for all that are alike, then the counts."""
-    for alike in _grouped(judged):
+    for alike in grouped(judged):
         yield from _group(alike, width)
     if finished.lateness is not None:
         yield _lateness_line(finished.lateness)
@@ -97,19 +97,6 @@ def _lateness_line(lateness: Lateness) -> Text:
         f" {duration(LATE)} late ({times})",
         "bold yellow",
     )
-
-
-def _grouped(judged: list[Judged]) -> list[list[Judged]]:
-    """Those that say the same of the same route stand together: two hundred 404s are one line."""
-    groups: dict[tuple[object, ...], list[Judged]] = {}
-    for each in judged:
-        now = None if each.replayed is None else what(each.replayed)
-        where = frozenset((place(difference), difference.kind) for difference in each.differences)
-        route = (each.exchange.service, each.exchange.method, path_template(each.exchange.path))
-        groups.setdefault((each.verdict, route, what(each.exchange), now, where, each.reason), []).append(
-            each
-        )
-    return list(groups.values())
 
 
 def _group(alike: list[Judged], width: int) -> Iterator[Text]:

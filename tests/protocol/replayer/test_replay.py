@@ -453,7 +453,8 @@ def test_reports_go_where_they_are_sent(desk: Desk) -> None:
     assert "1 same" in mixed.stderr
     assert (unknown.exit_code, unknown.stderr) == (
         2,
-        "mesh-replay: there is no report 'tea'; there are terminal, json, json:FILE\n",
+        "mesh-replay: there is no report 'tea'; there are terminal and github, and json, junit, html and "
+        "markdown, which take a :FILE\n",
     )
 
 

@@ -1,0 +1,59 @@
+"""The report for GitHub Actions: annotations, and the step's summary. Pure.
+
+GitHub shows ten annotations of a kind for a step and drops the rest without a word, so the count of the
+rest is an annotation of another kind. Source: GitHub's documentation, "Workflow commands".
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
+from mesh_replayer.reports.grouping import varied
+from mesh_replayer.reports.markdown import markdown
+from mesh_replayer.reports.standing import Standing, standing, summary, title
+
+MOST_ANNOTATIONS = 10
+
+
+@dataclass(slots=True)
+class GitHubReport:
+    """Collects a run; writes annotations and the summary once."""
+
+    annotate: Callable[[str], None]
+    """Takes lines for the log."""
+    summarise: Callable[[str], None]
+    """Takes Markdown for the step's summary."""
+    _started: RunStarted | None = None
+    _judged: list[Judged] = field(default_factory=list)
+
+    def handle(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, RunStarted):
+            self._started = event
+        elif isinstance(event, Judged):
+            self._judged.append(event)
+        elif isinstance(event, RunFinished) and self._started is not None:
+            self.annotate(_annotations(self._judged))
+            self.summarise(markdown(self._started, self._judged, event))
+
+
+def _annotations(judged: list[Judged]) -> str:
+    wrong = varied(each for each in judged if standing(each) in (Standing.FAILED, Standing.ERROR))
+    lines = [_annotation(each) for each in wrong[:MOST_ANNOTATIONS]]
+    if len(wrong) > MOST_ANNOTATIONS:
+        more = f"{len(wrong) - MOST_ANNOTATIONS:,} more, see the step's summary"
+        lines.append(f"::notice title=mesh-replay::{more}")
+    return "".join(line + "\n" for line in lines)
+
+
+def _annotation(judged: Judged) -> str:
+    head = f"{judged.verdict.replace('_', ' ')}: {judged.exchange.service} {title(judged)}"
+    return f"::error title={_property(head)}::{_data(summary(judged) or head)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

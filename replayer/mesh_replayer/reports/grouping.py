@@ -1,0 +1,29 @@
+"""What is alike is told once: two hundred 404s of one route are one line. Pure."""
+
+from collections.abc import Iterable
+
+from mesh_core.masks import path_template
+from mesh_replayer.events import Judged
+from mesh_replayer.look.differences import place
+from mesh_replayer.verdict import what
+
+
+def grouped(judged: Iterable[Judged]) -> list[list[Judged]]:
+    """Those that say the same of the same route together, in the order of each group's first."""
+    groups: dict[tuple[object, ...], list[Judged]] = {}
+    for each in judged:
+        now = None if each.replayed is None else what(each.replayed)
+        where = frozenset((place(difference), difference.kind) for difference in each.differences)
+        route = (each.exchange.service, each.exchange.method, path_template(each.exchange.path))
+        key = (each.verdict, route, what(each.exchange), now, where, each.reason)
+        groups.setdefault(key, []).append(each)
+    return list(groups.values())
+
+
+def varied(judged: Iterable[Judged]) -> list[Judged]:
+    """The first of every group, then the second of every group, and so on.
+
+    Whoever has room for ten of a thousand gets ten different ones where there are ten.
+    """
+    rounds = [(at, each) for group in grouped(judged) for at, each in enumerate(group)]
+    return [each for _, each in sorted(rounds, key=lambda pair: pair[0])]

@@ -1,0 +1,59 @@
+"""How a verdict stands in the words of test reports: passed, failed, an error, skipped. Pure."""
+
+from enum import StrEnum
+
+from mesh_replayer.events import Judged
+from mesh_replayer.look.differences import place
+from mesh_replayer.look.safe import safe, shortened
+from mesh_replayer.verdict import Verdict, what
+
+_MOST_REASON = 500
+"""Characters of a summary."""
+
+
+class Standing(StrEnum):
+    """What a test report calls it."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    """The service is wrong."""
+    ERROR = "error"
+    """The environment is: nothing is said of the service."""
+    SKIPPED = "skipped"
+    """It was not sent, or not judged."""
+
+
+_STANDINGS = {
+    Verdict.SAME: Standing.PASSED,
+    Verdict.NOT_REPRODUCED: Standing.PASSED,
+    Verdict.DIFFERENT: Standing.FAILED,
+    Verdict.BROKEN: Standing.FAILED,
+    Verdict.REPRODUCED: Standing.FAILED,
+    Verdict.FAILS_DIFFERENTLY: Standing.FAILED,
+    Verdict.FLAKY: Standing.FAILED,
+    Verdict.AUTH: Standing.ERROR,
+    Verdict.UNREACHABLE: Standing.ERROR,
+    Verdict.UNSURE: Standing.SKIPPED,
+    Verdict.SKIPPED: Standing.SKIPPED,
+}
+
+
+def standing(judged: Judged) -> Standing:
+    """How one exchange stands."""
+    return _STANDINGS[judged.verdict]
+
+
+def summary(judged: Judged) -> str:
+    """One harmless line: the verdict's reason, else the first difference that matters."""
+    if judged.reason:
+        return shortened(safe(judged.reason), _MOST_REASON)
+    telling = next((each for each in judged.differences if each.noise is None), None)
+    if telling is not None:
+        text = f"{place(telling)}: {telling.recorded!r} then, {telling.replayed!r} now"
+        return shortened(safe(text), _MOST_REASON)
+    return "" if judged.replayed is None else f"{what(judged.exchange)} then, {what(judged.replayed)} now"
+
+
+def title(judged: Judged) -> str:
+    """`POST /checkout`, harmless."""
+    return shortened(safe(f"{judged.exchange.method} {judged.exchange.path}"), _MOST_REASON)
