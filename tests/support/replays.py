@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from mesh_core.model import Bodies, BodyRef, Exchange, Headers, header
 from mesh_core.outcome import outcome_of_status
 from mesh_replayer.cli import main
 from mesh_store.store import open_store
+from support.raw_server import Exchanged
 from support.recorded import an_exchange
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -115,3 +116,16 @@ def trace_json(desk: Desk, port: int, *options: str) -> tuple[int, dict[str, Any
 def verdicts(document: dict[str, Any]) -> list[str]:
     """Of each exchange, in the order of the report."""
     return [exchange["verdict"] for exchange in document["exchanges"]]
+
+
+type Script = Callable[[Exchanged], Awaitable[None]]
+
+
+def answering(*answers: bytes) -> Script:
+    """One answer after the other, the last one for ever."""
+    left = list(answers)
+
+    async def script(exchanged: Exchanged) -> None:
+        await exchanged.send(left.pop(0) if len(left) > 1 else left[0])
+
+    return script

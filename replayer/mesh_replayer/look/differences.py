@@ -52,15 +52,18 @@ def _line(difference: Difference, width: int, indent: str) -> Text:
     room = max(16, (width - len(line.plain) - 8) // 2)
     if difference.kind not in (Kind.ADDED, Kind.ITEM_ADDED):
         line.append("  ")
-        line.append(_value(difference.recorded, room), "red")
+        line.append(value_text(difference.recorded, room), "red")
     if difference.kind not in (Kind.MISSING, Kind.ITEM_MISSING):
         line.append(" → " if difference.kind not in _WORDS or difference.kind is Kind.ORDER else "  ")
-        line.append(_value(difference.replayed, room), "green")
+        line.append(value_text(difference.replayed, room), "green")
     if difference.noise is not None:
         line.append(f"  noise: {safe(difference.noise)}", "dim")
     return line
 
 
-def _value(value: Any, room: int) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return shortened(safe(text), room)
+def value_text(value: Any, most: int) -> str:
+    """A value as JSON, harmless, in at most `most` characters, whatever its size."""
+    if isinstance(value, str) and len(value) > most:
+        value = value[:most]  # a body of megabytes is not escaped to show a line of it
+        return shortened(safe(json.dumps(value, ensure_ascii=False)[:-1]) + "…", most)
+    return shortened(safe(json.dumps(value, ensure_ascii=False)), most)

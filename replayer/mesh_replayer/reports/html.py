@@ -6,7 +6,6 @@
 
 import base64
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -17,9 +16,9 @@ from markupsafe import Markup
 
 from mesh_replayer.diff import Difference
 from mesh_replayer.events import Answered, Event, Judged, RunFinished, RunStarted
-from mesh_replayer.look.differences import place
+from mesh_replayer.look.differences import place, value_text
 from mesh_replayer.look.exchange import response_lines
-from mesh_replayer.look.safe import safe, shortened
+from mesh_replayer.look.safe import safe
 from mesh_replayer.look.words import duration, moment
 from mesh_replayer.reports.grouping import grouped
 from mesh_replayer.reports.sides import Row, side_by_side
@@ -118,7 +117,7 @@ def _difference(difference: Difference) -> dict[str, str]:
 
 
 def _value(value: Any) -> str:
-    return "" if value is None else shortened(safe(json.dumps(value, ensure_ascii=False)), _MOST_VALUE)
+    return "" if value is None else value_text(value, _MOST_VALUE)
 
 
 def _template() -> Template:

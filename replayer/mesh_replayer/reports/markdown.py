@@ -4,7 +4,6 @@
 2. What is wrong comes first, and what finds no room is counted.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from typing import Any
 
 from mesh_replayer.diff import Difference
 from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
-from mesh_replayer.look.differences import place
-from mesh_replayer.look.safe import safe, shortened
+from mesh_replayer.look.differences import place, value_text
+from mesh_replayer.look.safe import safe
 from mesh_replayer.reports.grouping import grouped
 from mesh_replayer.reports.standing import Standing, standing, summary, title
 
@@ -109,7 +108,7 @@ def _row(difference: Difference) -> str:
 
 
 def _value(value: Any) -> str:
-    return "" if value is None else code(shortened(json.dumps(value, ensure_ascii=False), _MOST_VALUE))
+    return "" if value is None else code(value_text(value, _MOST_VALUE))
 
 
 def code(text: str) -> str:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from mesh_replayer.events import Judged
-from mesh_replayer.look.differences import place
+from mesh_replayer.look.differences import place, value_text
 from mesh_replayer.look.safe import safe, shortened
 from mesh_replayer.verdict import Verdict, what
 
@@ -49,8 +49,8 @@ def summary(judged: Judged) -> str:
         return shortened(safe(judged.reason), _MOST_REASON)
     telling = next((each for each in judged.differences if each.noise is None), None)
     if telling is not None:
-        text = f"{place(telling)}: {telling.recorded!r} then, {telling.replayed!r} now"
-        return shortened(safe(text), _MOST_REASON)
+        then, now = (value_text(value, _MOST_REASON // 3) for value in (telling.recorded, telling.replayed))
+        return f"{shortened(safe(place(telling)), _MOST_REASON // 3)}: {then} then, {now} now"
     return "" if judged.replayed is None else f"{what(judged.exchange)} then, {what(judged.replayed)} now"
 
 

@@ -20,7 +20,7 @@ from mesh_core.model import Redaction, TraceOrigin
 from mesh_core.outcome import Outcome
 from support.authority import make_authority, make_certificate
 from support.raw_server import Exchanged, RawServer, raw_server_apart
-from support.replays import TRACE, Desk, recorded, trace_json, verdicts
+from support.replays import TRACE, Desk, answering, recorded, trace_json, verdicts
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 type Script = Callable[[Exchanged], Awaitable[None]]
@@ -29,16 +29,6 @@ type Script = Callable[[Exchanged], Awaitable[None]]
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
-
-
-def answering(*answers: bytes) -> Script:
-    """One answer after the other, the last one for ever."""
-    left = list(answers)
-
-    async def script(exchanged: Exchanged) -> None:
-        await exchanged.send(left.pop(0) if len(left) > 1 else left[0])
-
-    return script
 
 
 def test_what_was_recorded_goes_out_byte_for_byte(desk: Desk) -> None:
