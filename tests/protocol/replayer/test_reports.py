@@ -20,6 +20,18 @@ from support.replays import TRACE, Desk, answering, recorded
 BAD = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\nbroken"
 PATH = "a`b``c|<img/src=x/onerror=1>[x](http://evil)]]>&::error::x%0A,"
 HOSTILE = "a`b``c|<img src=x onerror=1>[x](http://evil) ]]> & \x1b[31m ::error::x %0A\u202e"
+PEAK = """
+import re, sys
+from pathlib import Path
+from mesh_replayer.cli import main
+try:
+    main(sys.argv[1:])
+finally:  # what getrusage tells is as large as the process that started it
+    peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]
+    print(int(peak) * 1024, file=sys.stderr)
+"""
+"""Our command, which tells its peak of memory in the end (bytes)."""
+TEXT = (b"Content-Type", b"text/plain")
 UNSEEN = 1_200
 """Exchanges that fail, of which no report can show all."""
 
@@ -35,9 +47,10 @@ def replayed(desk: Desk, *answers: bytes, reports: Iterable[str], **environ: str
         return desk.type("trace", TRACE, "--target", f"localhost:{server.port}", *options, **environ)
 
 
-def answer(body: str, status: str = "200 OK") -> bytes:
+def answer(body: str, status: str = "200 OK", kind: str = "") -> bytes:
     content = body.encode()
-    return f"HTTP/1.1 {status}\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content
+    head = f"HTTP/1.1 {status}\r\n{kind}Content-Length: {len(content)}\r\n\r\n"
+    return head.encode() + content
 
 
 def junit(file: Path) -> tuple[TestSuite, list[TestCase]]:
@@ -100,12 +113,12 @@ def test_cases_that_share_a_name_are_told_apart(desk: Desk) -> None:
 
 
 def test_captured_text_breaks_neither_xml_nor_markdown_nor_annotations(desk: Desk) -> None:
-    desk.keep([recorded(path="/" + PATH, answer_body=HOSTILE.encode())])
+    desk.keep([recorded(path="/" + PATH, answer=(TEXT,), answer_body=HOSTILE.encode())])
     xml, md, step = desk.folder / "junit.xml", desk.folder / "report.md", desk.folder / "step.md"
 
     done = replayed(
         desk,
-        answer(HOSTILE[::-1]),
+        answer(HOSTILE[::-1], kind="Content-Type: text/plain\r\n"),
         reports=[f"junit:{xml}", f"markdown:{md}", "github"],
         GITHUB_ACTIONS="true",
         GITHUB_STEP_SUMMARY=str(step),
@@ -116,6 +129,7 @@ def test_captured_text_breaks_neither_xml_nor_markdown_nor_annotations(desk: Des
     kinds = {token.type for token in tokens(md.read_text())}
     assert "code_inline" in kinds
     assert not kinds & {"html_inline", "html_block", "link_open", "image"}
+    assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert [line[:8] for line in lines] == ["::error "]
     assert "\x1b" not in done.stdout
@@ -165,11 +179,10 @@ def test_a_body_of_100_mb_stays_within_memory(desk: Desk) -> None:
 def peak_of(desk: Desk, words: list[str]) -> tuple[int, int]:
     """Exit code and the most memory (bytes) of our command in a process of its own."""
     environ = {name: value for name, value in (os.environ | desk.environ).items() if value is not None}
-    code = "import sys; from mesh_replayer.cli import main; main(sys.argv[1:])"
-    process = subprocess.Popen([sys.executable, "-c", code, *words], env=environ, cwd=desk.folder)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, usage.ru_maxrss * 1024
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, *words], env=environ, cwd=desk.folder, capture_output=True, check=False
+    )
+    return done.returncode, int(done.stderr.splitlines()[-1])
 
 
 def test_outside_github_the_github_report_says_what_to_take(desk: Desk) -> None:
