@@ -32,7 +32,7 @@ PROVIDER = re.compile(
     rb")"
 )
 """Tokens of providers, as they publish them."""
-_DOTTED = (
+DOTTED = (
     (b"SG.", re.compile(rb"(?<![A-Za-z0-9])SG\.[\w-]{16,64}\.[\w-]{16,64}")),
     (b"ya29.", re.compile(rb"(?<![A-Za-z0-9])ya29\.[\w-]{20,512}")),
     (b"hvs.", re.compile(rb"(?<![A-Za-z0-9])hvs\.[\w-]{20,255}")),
@@ -44,7 +44,7 @@ _DOTTED = (
 )
 """Those with dots, colons or slashes inside, each with what gives it away."""
 
-_DOMAIN = re.compile(
+DOMAIN = re.compile(
     rb"@((?:[A-Za-z0-9\x80-\xff](?:[A-Za-z0-9\x80-\xff-]{0,62})\.){1,8}([A-Za-z\x80-\xff]{2,24}))(?![\w@])"
 )
 _LOCAL = re.compile(rb"[A-Za-z0-9.!#$&'*+/=?^_`{|}~\x80-\xff-]+\Z")
@@ -53,7 +53,7 @@ _FILES = frozenset(
 )
 """`logo@2x.png` is no address."""
 
-_CARD = re.compile(
+CARD = re.compile(
     rb"(?<![0-9A-Za-z.])(?:(?:4[0-9]{3}|5[0-9]{3}|2[2-7][0-9]{2}|3[0-9]{3}|6[0-9]{3})"
     rb"(?:([ -])[0-9]{4}\1[0-9]{4}\1[0-9]{1,7}(?:\1[0-9]{1,3})?|([ -])[0-9]{6}\2[0-9]{4,5}|[0-9]{8,15}))"
     rb"(?![0-9A-Za-z]|\.[0-9])"
@@ -69,7 +69,7 @@ _PREFIXES: tuple[tuple[re.Pattern[bytes], frozenset[int]], ...] = (
 )
 """Issuers and the lengths of their numbers (ISO/IEC 7812)."""
 
-_IBAN = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}[ -]?[A-Z0-9]{4}")
+IBAN = re.compile(rb"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}[ -]?[A-Z0-9]{4}")
 _IBAN_REST = re.compile(rb"(?:[ -]?[A-Z0-9]){11,34}")
 _REGISTRY = (
     "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 "
@@ -81,9 +81,9 @@ _REGISTRY = (
 _IBAN_LENGTHS = {text[:2].encode(): int(text[2:]) for text in _REGISTRY.split()}
 """Registry of ISO 13616."""
 
-_PHONE = re.compile(rb"(?<![\w+.])\+[1-9](?:[ ().-]{0,2}[0-9]){6,14}(?![0-9])")
-_NATIONAL = re.compile(rb"(?<![\w.+-])(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}-)[2-9][0-9]{2}-[0-9]{4}(?![\w-])")
-_SSN = re.compile(rb"(?<![\w.-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])")
+PHONE = re.compile(rb"(?<![\w+.])\+[1-9](?:[ ().-]{0,2}[0-9]){6,14}(?![0-9])")
+NATIONAL = re.compile(rb"(?<![\w.+-])(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}-)[2-9][0-9]{2}-[0-9]{4}(?![\w-])")
+SSN = re.compile(rb"(?<![\w.-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])")
 
 
 def pem(sweep: Sweep, raw: bytes) -> bytes:
@@ -95,7 +95,7 @@ def dotted(sweep: Sweep, raw: bytes) -> bytes:
     """Provider tokens with dots inside; looked for only where one of their marks is."""
     if b"." not in raw and b"/" not in raw and b":AA" not in raw:
         return raw
-    for mark, pattern in _DOTTED:
+    for mark, pattern in DOTTED:
         if mark in raw:
             raw = pattern.sub(lambda match: sweep.hide("credential", match[0]), raw)
     return raw
@@ -105,7 +105,7 @@ def emails(sweep: Sweep, raw: bytes) -> bytes:
     """E-mail addresses; found from their `@`, so that no text makes it slow."""
     out: list[bytes] = []
     done = 0
-    for match in _DOMAIN.finditer(raw):
+    for match in DOMAIN.finditer(raw):
         local = _LOCAL.search(raw, max(done, match.start() - 64), match.start())
         if local is None or match[2].lower() in _FILES:
             continue
@@ -125,7 +125,7 @@ def ibans(sweep: Sweep, raw: bytes) -> bytes:
     """IBANs of a country's length with the right check digits, with or without blanks."""
     out: list[bytes] = []
     done = 0
-    for match in _IBAN.finditer(raw):
+    for match in IBAN.finditer(raw):
         length = _IBAN_LENGTHS.get(match[0][:2])
         rest = _IBAN_REST.match(raw, match.start() + 4, match.start() + 60) if length else None
         if rest is None or length is None or match.start() < done:
@@ -148,7 +148,7 @@ def _end_of(raw: bytes, start: int, limit: int, length: int) -> int:
 
 def cards(sweep: Sweep, raw: bytes) -> bytes:
     """Card numbers: an issuer's prefix and length, and Luhn's check digit."""
-    return _CARD.sub(lambda match: sweep.hide("card", match[0]) if _is_card(match[0]) else match[0], raw)
+    return CARD.sub(lambda match: sweep.hide("card", match[0]) if _is_card(match[0]) else match[0], raw)
 
 
 def _is_card(number: bytes) -> bool:
@@ -159,10 +159,10 @@ def _is_card(number: bytes) -> bool:
 
 def phones(sweep: Sweep, raw: bytes) -> bytes:
     """Numbers in international form."""
-    return _PHONE.sub(lambda match: sweep.hide("phone", match[0]), raw)
+    return PHONE.sub(lambda match: sweep.hide("phone", match[0]), raw)
 
 
 def national(sweep: Sweep, raw: bytes) -> bytes:
     """Numbers as North America writes them, and its social security numbers."""
-    raw = _NATIONAL.sub(lambda match: sweep.hide("phone", match[0]), raw)
-    return _SSN.sub(lambda match: sweep.constant(match[0], b"000-00-0000", "ssn"), raw)
+    raw = NATIONAL.sub(lambda match: sweep.hide("phone", match[0]), raw)
+    return SSN.sub(lambda match: sweep.constant(match[0], b"000-00-0000", "ssn"), raw)

@@ -12,7 +12,7 @@ from mesh_core.redact.json_strings import TELLING, read, written
 from mesh_core.redact.named import named, number
 from mesh_core.redact.names import KeyKind, key_kind
 from mesh_core.redact.sweep import Sweep
-from mesh_core.redact.values import by_form, look_through, marks, may_hold_pairs
+from mesh_core.redact.values import by_form, coded, look_through, marks, may_hold_pairs, tells_nothing
 
 type _Edit = tuple[int, int, bytes]
 """From, to, and what comes there."""
@@ -32,19 +32,23 @@ class _NeedsWalk(Exception):
 def hide_flat(sweep: Sweep, raw: bytes, depth: int) -> bytes | None:
     """A valid document without secrets; None where it has to be walked through."""
     masked = _ESCAPE.sub(_MASK, raw) if b"\\" in raw else raw
-    if _SPACED.search(masked):
-        return None
-    try:
-        edits = _telling(sweep, raw, masked)
-    except _NeedsWalk:
-        return None
+    nothing = tells_nothing(sweep, masked)
+    edits: list[_Edit] = []
+    if not nothing:
+        if _SPACED.search(masked):
+            return None
+        try:
+            edits = _telling(sweep, raw, masked)
+        except _NeedsWalk:
+            return None
     if masked is not raw:
         edits = _escaped(sweep, raw, masked, edits, depth)
-    edits = _paired(sweep, raw, masked, edits, depth)
+    if not nothing:
+        edits = _paired(sweep, raw, masked, edits, depth)
     if not edits:
-        found = marks(sweep, raw)
+        found = coded(raw) if nothing else marks(sweep, raw)
         return by_form(sweep, raw, found, depth) if found else raw
-    return _edited(sweep, raw, edits, depth)
+    return _edited(sweep, raw, edits, depth, nothing=nothing)
 
 
 def _telling(sweep: Sweep, raw: bytes, masked: bytes) -> list[_Edit]:
@@ -124,7 +128,7 @@ def _paired(sweep: Sweep, raw: bytes, masked: bytes, edits: list[_Edit], depth: 
     return edits
 
 
-def _edited(sweep: Sweep, raw: bytes, edits: list[_Edit], depth: int) -> bytes:
+def _edited(sweep: Sweep, raw: bytes, edits: list[_Edit], depth: int, *, nothing: bool) -> bytes:
     """The document with its edits, and all between them looked through by form."""
     edits.sort()
     between: list[bytes] = []
@@ -133,7 +137,8 @@ def _edited(sweep: Sweep, raw: bytes, edits: list[_Edit], depth: int) -> bytes:
         between.append(raw[done:start])
         done = end
     between.append(raw[done:])
-    found = marks(sweep, b"".join(between))
+    together = b"".join(between)
+    found = coded(together) if nothing else marks(sweep, together)
     if found:
         between = [by_form(sweep, text, found, depth) for text in between]
     out = [between[0]]

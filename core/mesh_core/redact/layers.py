@@ -42,10 +42,13 @@ def runs(sweep: Sweep, raw: bytes, depth: int, look: Look) -> bytes:
             padding = _PADDING.match(raw, end)
             end = padding.end() if padding else end
         before = raw[at:end]
-        after = _run(sweep, before, depth, look)
+        known = depth == 0 and before in sweep.rules.harmless_runs
+        after = before if known else _run(sweep, before, depth, look)
         if after != before:
             out += (raw[done:at], after)
             done = end
+        elif depth == 0 and not known:
+            sweep.rules.remember_run(before)
         at = shape.find(LEAST_RUN, end)
     return b"".join((*out, raw[done:])) if out else raw
 

@@ -131,6 +131,10 @@ _KEY_SUFFIXES: tuple[tuple[tuple[bytes, ...], KeyKind], ...] = (
     ((b"cardnumber",), KeyKind.CARD),
     ((b"iban",), KeyKind.IBAN),
 )  # fmt: skip
+TELLING_NAMES = frozenset(_KINDS) | {b"ticket", b"granttype"}
+"""Names, without case and punctuation, of which the whole is known."""
+TELLING_ENDS = frozenset(end for ends, _ in _KEY_SUFFIXES for end in ends)
+"""What other names end in that tell what their value is."""
 PROFILE = frozenset(
     {
         "name", "given_name", "family_name", "middle_name", "nickname", "preferred_username", "birthdate",

@@ -26,7 +26,7 @@ from mesh_core.redact.named import credential
 from mesh_core.redact.rules import Rules
 from mesh_core.redact.sweep import Sweep
 from mesh_core.redact.tokens import Tokens
-from mesh_core.redact.values import look_through
+from mesh_core.redact.values import coded, look_through, tells_nothing
 
 type _Counts = Counter[str]
 
@@ -37,7 +37,12 @@ class Redactor:
     """Replaces secrets by tokens that are keyed to a project."""
 
     def __init__(
-        self, key: bytes | None, mode: RedactMode = RedactMode.DEFAULT, redact: Redact | None = None
+        self,
+        key: bytes | None,
+        mode: RedactMode = RedactMode.DEFAULT,
+        redact: Redact | None = None,
+        *,
+        closely: bool = False,
     ) -> None:
         """Make a redactor.
 
@@ -45,10 +50,11 @@ class Redactor:
             key: the project's; None gives tokens that are equal for all values of a class.
             mode: `off` leaves everything as it is; `allowlist` keeps nothing but what is named.
             redact: what the project names; its mode counts less than `mode`.
+            closely: look closely also where a screen proves that nothing is there; the outcome is the same.
         """
         self._off = mode is RedactMode.OFF
         self._tokens = Tokens(key)
-        self._rules = Rules(dataclasses.replace(redact or Redact(), mode=mode))
+        self._rules = Rules(dataclasses.replace(redact or Redact(), mode=mode), closely=closely)
 
     def apply(self, exchange: Exchange, bodies: Bodies) -> tuple[Exchange, Bodies]:
         """The exchange and its bodies without secrets, and how many were replaced by which rule.
@@ -89,30 +95,44 @@ class Redactor:
 
 def _lines(sweep: Sweep, exchange: Exchange) -> dict[str, Any]:
     """What changed in the request's and the status line, and in the error."""
+    nothing = _tell_nothing(sweep, exchange)
     changed: dict[str, Any] = {}
-    if (path := _path(sweep, exchange.path)) != exchange.path:
+    if (path := _path(sweep, exchange.path, nothing=nothing)) != exchange.path:
         changed["path"] = path
     if "@" in exchange.authority:
         user, at, host = exchange.authority.encode("latin-1").rpartition(b"@")
         hidden = sweep.hide("secret", user, "userinfo")
         if hidden != user:
             changed["authority"] = (hidden + at + host).decode("latin-1")
-    if (
-        reason := look_through(sweep, exchange.reason.encode("latin-1")).decode("latin-1")
-    ) != exchange.reason:
-        changed["reason"] = reason
+    reason = exchange.reason.encode("latin-1")
+    if not (nothing and not coded(reason)) and (after := look_through(sweep, reason)) != reason:
+        changed["reason"] = after.decode("latin-1")
     if exchange.error is not None and (error := _text(sweep, exchange.error)) != exchange.error:
         changed["error"] = error
     return changed
 
 
-def _path(sweep: Sweep, path: str) -> str:
-    """A request's target: segments by their form, the query by its keys."""
+def _tell_nothing(sweep: Sweep, exchange: Exchange) -> bool:
+    """Whether it is proven of path and reason together that they hold no secret, unless encoded."""
+    path = exchange.path
+    if sweep.rules.only_named or "%" in path or "+" in path:
+        return False
+    return tells_nothing(sweep, f"{path}\n{exchange.reason}".encode("latin-1"))
+
+
+def _path(sweep: Sweep, path: str, *, nothing: bool) -> str:
+    """A request's target: segments by their form, the query by its keys.
+
+    Where `nothing` is told by names or forms, only what is encoded is looked for.
+    """
     head, mark, query = path.encode("latin-1").partition(b"?")
-    head = look_through(sweep, head)
+    if not nothing or coded(head):
+        head = look_through(sweep, head)
     if sweep.rules.only_named:
         head = _unnamed_segments(sweep, head)
-    return (head + mark + (hide_query(sweep, query) if query else b"")).decode("latin-1")
+    if query and (not nothing or coded(query)):
+        query = hide_query(sweep, query)
+    return (head + mark + query).decode("latin-1")
 
 
 def _unnamed_segments(sweep: Sweep, head: bytes) -> bytes:

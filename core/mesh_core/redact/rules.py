@@ -12,15 +12,24 @@ type State = int
 """How far a reader of a document has come along each path of a project; 0 at the root."""
 
 _MOST_STEPS = 8192
+_MOST_RUNS = 4096
+_LONGEST_RUN = 96
 _WORD = re.compile(rb"[^\s\"'<>,;(){}\[\]&?=\\|`]{3,4096}")
 
 
 class Rules:
     """What a project names, besides what is known by itself."""
 
-    def __init__(self, redact: Redact) -> None:
-        """Read them; they were checked where the configuration was."""
+    def __init__(self, redact: Redact, *, closely: bool = False) -> None:
+        """Read them; they were checked where the configuration was.
+
+        Args:
+            redact: what the project names.
+            closely: look closely at everything, which finds the same, and takes longer.
+        """
         hide, allow = redact.hide, redact.allow
+        self.screened = not closely
+        """Whether a screen may say that nothing is there."""
         self.only_named = redact.mode is RedactMode.ALLOWLIST
         self.keep_types = frozenset(redact.keep_types)
         self._headers, self._cookies = _lower(hide.header), _exact(hide.cookie)
@@ -44,7 +53,12 @@ class Rules:
         self._steps: dict[tuple[State, Step], State] = {}
         self.harmless: set[bytes] = set()
         """Keys of documents that were found to tell nothing."""
+        self.harmless_runs: set[bytes] = set()
+        """Long words that hold nothing, however they are decoded."""
         self._allowed_globs = _globs(allow)
+        words = (*(glob.literal for glob in self._globs), *self._fields["query"], *self._fields["form"])
+        self._words = tuple(frozenset(words))
+        """One of them is in whatever the project names, but for headers, cookies and paths."""
         self.by_path = bool(self._all_paths) or self.only_named
         """Whether places in JSON matter, so that no document is read quickly."""
 
@@ -98,6 +112,18 @@ class Rules:
         if named is None:
             return key_kind(key), False
         return (KeyKind.SECRET if named else None), not named
+
+    def may_name(self, raw: bytes) -> bool:
+        """Whether something in `raw` may be what a pattern or a field of the project's names."""
+        return any(word in raw for word in self._words)
+
+    def remember_run(self, run: bytes) -> None:
+        """Note that a long word holds nothing, as services repeat themselves."""
+        if len(run) > _LONGEST_RUN:
+            return
+        if len(self.harmless_runs) >= _MOST_RUNS:
+            self.harmless_runs.clear()
+        self.harmless_runs.add(run)
 
     def hits(self, raw: bytes) -> list[tuple[int, int]]:
         """Where words are that a pattern of the project fits."""

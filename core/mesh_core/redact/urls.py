@@ -8,21 +8,21 @@ from mesh_core.redact.names import KeyKind, key_kind, needs_state
 from mesh_core.redact.sweep import Sweep
 
 _PAIR = re.compile(rb"[?&;#]([^=&;#?/\s\"'<>]{1,64})=([^&;#\s\"'<>,\\]+)")
-_USERINFO = re.compile(rb"(?<=://)[^/?#@\s\"'<>\\]{1,512}(?=@)")
+USERINFO = re.compile(rb"(?<=://)[^/?#@\s\"'<>\\]{1,512}(?=@)")
 STEMS = (
     b"pass", b"secret", b"token", b"auth", b"key", b"sess", b"cookie", b"sig", b"cred", b"pwd", b"jwt",
     b"pin",
     b"cv", b"otp", b"ssn", b"assertion", b"sid", b"dob", b"birth",
 )  # fmt: skip
 """One of them is in every name that a pair in text is told by."""
-_TEXT_PAIR = re.compile(
+TEXT_PAIR = re.compile(
     rb"(?i)(token|secret|passwd|password|passphrase|passcode|pwd|api[_-]?key|access[_-]?key|private[_-]?key"
     rb"|account[_-]?key|secret[_-]?key|signature|sig|credentials?|cookie|authorization|auth|session[_-]?id|session|sid"
     rb"|jwt|assertion|pin|cvv2?|cvc2?|otp|ssn|dob|date[_-]?of[_-]?birth)"
     rb"(\\?[\"']?[ \t]{0,4}[=:][ \t]{0,4}\\?[\"']?)([^\s&;,\"'<>{}\[\]\\][^\s&;,\"'<>\\]{0,65536})"
 )
 _BEFORE = re.compile(rb"[\w.-]{0,48}\Z")
-_CREDENTIALS = re.compile(rb"(?i)\b((?:Bearer|Basic|Digest|Token|ApiKey)[ \t]{1,4})([\w.~+/=%-]{6,65536})")
+CREDENTIALS = re.compile(rb"(?i)\b((?:Bearer|Basic|Digest|Token|ApiKey)[ \t]{1,4})([\w.~+/=%-]{6,65536})")
 _SCHEMES = frozenset({b"bearer", b"basic", b"digest", b"token", b"apikey"})
 _PROSE = re.compile(rb"[a-z]{1,12}[.!?]?")
 _WORD = re.compile(rb"[A-Za-z]?[a-z-]{1,24}[.=]?")
@@ -31,7 +31,7 @@ _WORD = re.compile(rb"[A-Za-z]?[a-z-]{1,24}[.=]?")
 
 def userinfo(sweep: Sweep, raw: bytes) -> bytes:
     """`//user:password@`: whole, as the user may be the secret."""
-    return _USERINFO.sub(lambda match: sweep.hide("secret", match[0], "userinfo"), raw)
+    return USERINFO.sub(lambda match: sweep.hide("secret", match[0], "userinfo"), raw)
 
 
 def pairs(sweep: Sweep, url: bytes) -> bytes:
@@ -75,8 +75,8 @@ def text_pairs(sweep: Sweep, raw: bytes) -> bytes:
         return match[0] if after is None else match[1] + match[2] + after
 
     # Names first: what `Basic …` would find in a value is in the pair's token by then.
-    after = _TEXT_PAIR.sub(pair, raw)
-    return _CREDENTIALS.sub(lambda match: match[1] + _credential(sweep, match[2]), after)
+    after = TEXT_PAIR.sub(pair, raw)
+    return CREDENTIALS.sub(lambda match: match[1] + _credential(sweep, match[2]), after)
 
 
 def _credential(sweep: Sweep, value: bytes) -> bytes:

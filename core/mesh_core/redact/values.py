@@ -9,6 +9,8 @@ import re
 
 from mesh_core.redact import forms, layers
 from mesh_core.redact.jwt import jwts
+from mesh_core.redact.screen import PAIRS as PAIRED
+from mesh_core.redact.screen import SECRETS
 from mesh_core.redact.sweep import DEEPEST, Sweep
 from mesh_core.redact.urls import STEMS, pairs, text_pairs, userinfo
 
@@ -29,9 +31,20 @@ _SEPARATOR = re.compile(rb"[=:](?!//)(?<=[A-Za-z_\"'\s2\\].)")
 _SCHEMES = (b"bearer ", b"basic ", b"digest ", b"token ", b"apikey ")
 _DIGITS = (b"0" * 12, b"0000-0000-0000", b"0000-000000-0000")
 
-RUNS, PEM, AT, IBAN, CARD, PHONE, NATIONAL, PAIRS, PERCENT, ESCAPES, ENTITIES, WORDS = (
-    1 << bit for bit in range(12)
+RUNS, PEM, AT, IBAN, CARD, PHONE, NATIONAL, PAIRS, PERCENT, ESCAPES, ENTITIES, WORDS, CODED = (
+    1 << bit for bit in range(13)
 )
+
+
+def tells_nothing(sweep: Sweep, raw: bytes) -> bool:
+    """Whether it is proven that `raw` holds no secret but such as are encoded."""
+    return sweep.rules.screened and SECRETS.excludes(raw) and not sweep.rules.may_name(raw)
+
+
+def coded(raw: bytes) -> int:
+    """The marks of what may be encoded."""
+    found = CODED if layers.LEAST_RUN in raw.translate(layers.TOKENS) else 0
+    return found | PERCENT if b"%" in raw else found
 
 
 def marks(sweep: Sweep, raw: bytes) -> int:
@@ -77,6 +90,8 @@ def _numbers(shape: bytes) -> int:
 
 def may_hold_pairs(raw: bytes) -> bool:
     """Whether `password: …` or `Bearer …` may be in there."""
+    if PAIRED.excludes(raw):
+        return False
     paired = _SEPARATOR.search(raw) is not None
     if not paired and b" " not in raw:
         return False
@@ -100,6 +115,7 @@ def by_form(sweep: Sweep, raw: bytes, found: int, depth: int) -> bytes:
         raw = forms.dotted(sweep, raw)
         if b"eyJ" in raw:
             raw = jwts(sweep, raw, depth)
+    if found & (RUNS | CODED):
         raw = layers.runs(sweep, raw, depth, look_through)
     raw = _by_number(sweep, raw, found)
     return _by_encoding(sweep, raw, found, depth)
@@ -139,12 +155,23 @@ def look_through(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
     if len(raw) < 4:
         return raw
     head = raw.lstrip()[:1]
-    if head in (b"{", b"["):
+    document = head in (b"{", b"[")
+    if tells_nothing(sweep, raw):
+        found = coded(raw)
+        if not document:
+            return by_form(sweep, raw, found, depth) if found else raw
+        if not found and depth < DEEPEST and b"\\" not in raw and not sweep.rules.by_path:
+            return raw
+    return _closely(sweep, raw, depth, document=document)
+
+
+def _closely(sweep: Sweep, raw: bytes, depth: int, *, document: bool) -> bytes:
+    if document:
         if depth >= DEEPEST and b'"' in raw:
             return sweep.hide("deep", raw)
-        document = sweep.document(sweep, raw, depth + 1)
-        if document is not None:
-            return document
+        after = sweep.document(sweep, raw, depth + 1)
+        if after is not None:
+            return after
     if may_hold_pairs(raw):
         raw = text_pairs(sweep, pairs(sweep, raw) if b"=" in raw else raw)
     found = marks(sweep, raw)
