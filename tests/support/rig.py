@@ -13,6 +13,7 @@ from mesh_core.model import BodyRef, Exchange
 from mesh_recorder.counters import Counters
 from mesh_recorder.settings import Endpoint, Listen, SidecarSettings, TraceHeaders
 from mesh_recorder.sidecar import Listening, Sidecar
+from support.lanes import in_use, loop_factory
 from support.recorded import MemoryStore
 from support.talk import PATIENCE, Script, Talk, client, upstream
 
@@ -90,6 +91,7 @@ async def rig(folder: Path, port: int = 1, *, scheme: str = "http", **changes: A
         "redact_key": KEY,
         "redact_mode": RedactMode.OFF,
         "drain_timeout": 10.0,
+        "lane": in_use.get(),
     }
     store = MemoryStore()
     sidecar = Sidecar(SidecarSettings(**(settings | changes)), open_sink=store.opened)
@@ -137,14 +139,19 @@ async def both(folder: Path, server: Script, caller: Script, **changes: Any) -> 
     return Both(direct_client, direct_upstream, through_client, second.heard, running, exchanges)
 
 
-def run[T](scenario: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Play a scenario in an event loop of its own, to its end."""
+def run[T](
+    scenario: Callable[[], Coroutine[Any, Any, T]],
+    *,
+    loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> T:
+    """Play a scenario to its end, in an event loop of its own: the one of the lane in use where None."""
 
     async def limited() -> T:
         async with asyncio.timeout(4 * PATIENCE):
             return await scenario()
 
-    return asyncio.run(limited())
+    with asyncio.Runner(loop_factory=loop or loop_factory()) as runner:
+        return runner.run(limited())
 
 
 def caller(*says: bytes, until: Callable[[Talk], Awaitable[object]]) -> Script:

@@ -103,7 +103,8 @@ async def upstream(script: Script, *, tls: ssl.SSLContext | None = None) -> Asyn
         yield server
     finally:
         listening.close()
-        listening.close_clients()
+        for talk in server.talks:
+            talk.writer.close()
         await listening.wait_closed()
         await asyncio.sleep(0)
     assert not server.failures, server.failures

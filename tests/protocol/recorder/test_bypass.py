@@ -2,21 +2,15 @@
 
 from pathlib import Path
 
-import pytest
-
-from mesh_core.model import Lane
 from support.rig import rig, run
 from support.talk import answering, client, get, ok, upstream
 
-LANES = pytest.mark.parametrize("lane", [Lane.MITMPROXY, Lane.WIRE])
 
-
-@LANES
-def test_no_header_is_changed_while_it_is_on_and_the_gap_is_counted(tmp_path: Path, lane: Lane) -> None:
+def test_no_header_is_changed_while_it_is_on_and_the_gap_is_counted(tmp_path: Path) -> None:
     """Case R43: on one connection, before, while and after."""
 
     async def scenario() -> None:
-        async with upstream(answering(ok())) as server, rig(tmp_path, server.port, lane=lane) as running:
+        async with upstream(answering(ok())) as server, rig(tmp_path, server.port) as running:
             async with client(running.inbound) as talk:
                 for number, (path, on) in enumerate(
                     ((b"/before", False), (b"/while", True), (b"/after", False))
@@ -38,12 +32,11 @@ def test_no_header_is_changed_while_it_is_on_and_the_gap_is_counted(tmp_path: Pa
     run(scenario)
 
 
-@LANES
-def test_what_began_before_it_was_off_again_is_not_recorded(tmp_path: Path, lane: Lane) -> None:
+def test_what_began_before_it_was_off_again_is_not_recorded(tmp_path: Path) -> None:
     """A request that was partly unseen is a gap, and no exchange."""
 
     async def scenario() -> None:
-        async with upstream(answering(ok())) as server, rig(tmp_path, server.port, lane=lane) as running:
+        async with upstream(answering(ok())) as server, rig(tmp_path, server.port) as running:
             async with client(running.inbound) as talk:
                 await running.sidecar.bypass(True)
                 whole = get(b"/long", b"Content-Length: 2")

@@ -9,6 +9,7 @@ import pytest
 from mesh_core.model import Exchange, Sender, Synthesized
 from mesh_core.outcome import Outcome
 from mesh_recorder.settings import Endpoint, Listen, UpstreamPort
+from support.lanes import only
 from support.rig import both, caller, rig, run
 from support.talk import Talk, answering, client, get, ok, upstream
 
@@ -162,6 +163,11 @@ async def _reset(talk: Talk) -> None:
     talk.reset()
 
 
+@only(
+    "mitmproxy",
+    row="the service closes or resets before it answers",
+    instead="wire/test_endings.py::test_an_upstream_that_goes_before_the_head",
+)
 @pytest.mark.parametrize("ending", [_close, _reset])
 def test_an_upstream_that_ends_before_the_head_is_said(tmp_path: Path, ending: object) -> None:
     """Case R3."""
@@ -211,6 +217,11 @@ INVALID_RESPONSES = {
 }
 
 
+@only(
+    "mitmproxy",
+    row="a response whose framing",
+    instead="wire/test_doubts.py::test_a_doubtful_response_passes_as_it_came",
+)
 @pytest.mark.parametrize("kind", INVALID_RESPONSES)
 def test_an_invalid_response_is_refused_and_shown(tmp_path: Path, kind: str) -> None:
     """Case R5: never handed on, and both framings can be seen."""
@@ -240,6 +251,11 @@ INVALID_REQUESTS = {
 }
 
 
+@only(
+    "mitmproxy",
+    row="a request whose framing",
+    instead="wire/test_doubts.py::test_a_doubtful_request_passes_as_it_came",
+)
 @pytest.mark.parametrize("kind", INVALID_REQUESTS)
 def test_an_ambiguous_request_is_refused_and_never_reaches_the_upstream(tmp_path: Path, kind: str) -> None:
     """Case R5."""
@@ -261,6 +277,11 @@ def test_an_ambiguous_request_is_refused_and_never_reaches_the_upstream(tmp_path
     assert shown == fields
 
 
+@only(
+    "mitmproxy",
+    row="a request whose framing",
+    instead="wire/test_doubts.py::test_a_doubtful_request_passes_as_it_came",
+)
 def test_a_folded_field_passes_as_one(tmp_path: Path) -> None:
     """Case R5: folding is obsolete, and its white space may change."""
 
@@ -330,6 +351,7 @@ def test_a_client_that_gives_up_in_an_upload_leaves_the_part(tmp_path: Path) -> 
     assert exchange.request_end is None
 
 
+@only("mitmproxy", row="a client that says", instead="wire/test_endings.py::test_a_client_that_half_closes")
 def test_a_client_that_half_closes_counts_as_gone(tmp_path: Path) -> None:
     """Case R6: as Envoy and nginx take it."""
 
@@ -384,6 +406,11 @@ NO_REQUESTS = {
 }
 
 
+@only(
+    "mitmproxy",
+    row="what is no request at all",
+    instead="wire/test_doubts.py::test_a_doubtful_request_passes_as_it_came",
+)
 @pytest.mark.parametrize("kind", NO_REQUESTS)
 def test_what_is_no_request_is_an_exchange_of_the_connection(tmp_path: Path, kind: str) -> None:
     """Case R8."""

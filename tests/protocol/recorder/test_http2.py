@@ -10,6 +10,7 @@ import pytest
 from mesh_core.model import Exchange, Sender
 from mesh_core.outcome import Outcome
 from support.h2talk import ANSWER, H2, Fields, Response, Serve, call, framed, h2_client, h2_server
+from support.lanes import only
 from support.rig import Rig, rig, run
 from support.talk import Talk, client, upstream
 
@@ -289,6 +290,7 @@ def test_twenty_streams_run_in_parallel(tmp_path: Path) -> None:
     assert {exchange.outcome for exchange in exchanges} == {Outcome.OK}
 
 
+@only("mitmproxy", row="HTTP/2 |", instead="wire/test_h2c.py::test_an_upstream_that_goes_away_in_mid_stream")
 def test_open_streams_end_with_a_goaway(tmp_path: Path) -> None:
     """Case R21: the upstream goes away; the client hears of each stream, and nothing hangs."""
 
@@ -332,6 +334,7 @@ def test_hints_pass_over_http2(tmp_path: Path) -> None:
     assert [message.payload for message in exchange.messages] == [b"103"]
 
 
+@only("mitmproxy", row="HTTP/2 |", instead="wire/test_h2c.py::test_a_stream_that_waits_is_left_alone")
 def test_a_stream_that_waits_too_long_ends_and_leaves_the_others(tmp_path: Path) -> None:
     """The upstream hears it cancelled; another stream of the same connection is answered after that."""
 

@@ -18,6 +18,7 @@ from mesh_recorder.addons import recorder as recorder_addon
 from mesh_recorder.compat import http1, mend, stream
 from mesh_recorder.counters import Counters
 from mesh_recorder.settings import Listen
+from support.lanes import one, only
 from support.rig import rig, run
 from support.talk import Talk, answering, client, get, ok, upstream
 
@@ -63,6 +64,11 @@ def test_a_certificate_that_is_none_is_said_at_the_start(tmp_path: Path) -> None
         run(scenario)
 
 
+@only(
+    "mitmproxy",
+    row="the sidecar stops",
+    instead="wire/test_endings.py::test_a_sidecar_that_stops_answers_what_is_under_way",
+)
 def test_requests_in_flight_are_answered_before_the_end(tmp_path: Path) -> None:
     """Case R25: six in flight; the listener is closed at once, idle connections too."""
 
@@ -128,6 +134,7 @@ def test_what_does_not_end_in_time_is_cut_and_recorded(tmp_path: Path) -> None:
     assert "stopped" in (exchange.error or "")
 
 
+@only("mitmproxy", row="an error of ours", instead="wire/test_doubts.py::test_an_error_of_ours_costs_no_byte")
 def test_a_crash_of_the_core_closes_the_client_and_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -155,6 +162,7 @@ def test_a_crash_of_the_core_closes_the_client_and_is_counted(
     ]
 
 
+@only("mitmproxy", row="an error of ours", instead="wire/test_doubts.py::test_an_error_of_ours_costs_no_byte")
 def test_recording_that_fails_leaves_traffic_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Case R23: what could not be captured is counted, once each."""
 
@@ -218,6 +226,7 @@ asyncio.run(main())
 """
 
 
+@one("mitmproxy")
 def test_a_newer_mitmproxy_runs_as_it_is_with_one_warning() -> None:
     """Case R42: simulated by a class that ours does not descend from."""
     support = Path(__file__).parents[2]
@@ -234,6 +243,7 @@ def test_a_newer_mitmproxy_runs_as_it_is_with_one_warning() -> None:
     assert "trailers hang" in ended.stderr
 
 
+@one("mitmproxy")
 def test_this_mitmproxy_is_the_one_we_know() -> None:
     assert mend()
     assert issubclass(http1.Http1Server, _http1.Http1Server)

@@ -10,7 +10,7 @@ from support.rig import both, caller, run
 from support.talk import Talk, answering, get, ok
 
 
-def test_a_request_and_its_response_are_recorded_as_they_were(tmp_path: Path) -> None:
+def test_a_request_and_its_response_are_recorded_as_they_were(tmp_path: Path, lane: Lane) -> None:
     request = (
         b"POST /carts?a=1 HTTP/1.1\r\nHost: shop.test\r\nX-Odd: 1\r\nx-odd: 2\r\nContent-Length: 2\r\n\r\n{}"
     )
@@ -28,7 +28,7 @@ def test_a_request_and_its_response_are_recorded_as_they_were(tmp_path: Path) ->
     assert exchange.request_headers[1:3] == ((b"X-Odd", b"1"), (b"x-odd", b"2"))
     assert (exchange.status, exchange.reason, exchange.outcome) == (200, "OK", Outcome.OK)
     assert exchange.direction is Direction.INBOUND
-    assert exchange.lane is Lane.MITMPROXY
+    assert exchange.lane is lane
     assert exchange.synthesized is Synthesized.NONE
     assert exchange.trace_origin is TraceOrigin.SYNTHETIC
     assert (exchange.scheme, exchange.http_version) == ("http", "HTTP/1.1")

@@ -14,10 +14,13 @@ import mesh_recorder.addons
 from mesh_core.outcome import Outcome
 from mesh_core.query import parse_query
 from mesh_store.store import open_store
+from support.lanes import one
 from support.ports import free_ports
 from support.record import clean_environment
 from support.rig import run
 from support.talk import Talk, answering, client, ok, upstream
+
+pytestmark = one("mitmproxy")
 
 MITMDUMP = Path(sys.executable).with_name("mitmdump")
 ADDON = Path(mesh_recorder.addons.__file__).with_name("stock.py")

@@ -1,6 +1,7 @@
 """TLS before, behind and inside: what is looked into is recorded, what is not is opaque."""
 
 import asyncio
+import functools
 import ssl
 from pathlib import Path
 
@@ -10,10 +11,14 @@ import pytest
 from mesh_core.model import Direction, Exchange, Synthesized
 from mesh_core.outcome import Outcome
 from mesh_recorder.authority import project_ca
+from support import rig as rigs
 from support.authority import TestAuthority, make_authority, make_certificate
 from support.h2talk import H2, call, framed, h2_client, h2_server
-from support.rig import Rig, rig, run
+from support.rig import Rig, rig
 from support.talk import Script, Talk, answering, client, get, ok, upstream
+
+run = functools.partial(rigs.run, loop=asyncio.new_event_loop)
+"""Where anything of a sidecar speaks TLS, all of it runs on asyncio's own loop."""
 
 
 @pytest.fixture(scope="module")

@@ -32,14 +32,19 @@ def heard_as(script: TalkScript) -> Script:
     return serve
 
 
-def played(loop: Loop, serve: Serve, caller: Call, count: int = 1) -> tuple[Response, list[Exchange]]:
+def played(
+    loop: Loop, serve: Serve, caller: Call, count: int = 1, **limits: float
+) -> tuple[Response, list[Exchange]]:
     """The same call without and with the relay; both ends hear the same bytes."""
 
     async def run() -> tuple[Response, list[Exchange]]:
         async with asyncio.timeout(PATIENCE):
             async with serving(heard_as(h2_server(serve))) as server, client(server.port) as talk:
                 direct = await caller(await h2_client(talk))
-            async with serving(heard_as(h2_server(serve))) as behind, recording(behind.port) as recorded:
+            async with (
+                serving(heard_as(h2_server(serve))) as behind,
+                recording(behind.port, **limits) as recorded,
+            ):
                 async with client(recorded.port) as talk:
                     through = await caller(await h2_client(talk))
                 exchanges = await recorded.exchanges(count)
@@ -205,6 +210,26 @@ def test_twenty_streams_at_once_and_large_tables(loop: Loop) -> None:
     assert sorted(exchange.path for exchange in exchanges) == sorted(f"/{stream}" for stream in streams)
     for exchange in exchanges:
         assert (b"x-path", exchange.path.encode()) in exchange.response_headers
+
+
+def test_a_stream_that_waits_is_left_alone(loop: Loop) -> None:
+    """Its client has a deadline of its own: no time-out of ours touches a connection with other streams."""
+
+    async def serve(end: H2) -> None:
+        slow, other = await accept(end), await accept(end)
+        await asyncio.sleep(0.4)  # several times the limit: what must not happen has had its time
+        for stream in (other, slow):
+            await end.headers(stream, [*ANSWER], end=True)
+
+    async def caller(end: H2) -> Response:
+        for stream in (1, 3):
+            await end.headers(stream, call(b"/%d" % stream), end=True)
+        await end.response(3)
+        return await end.response(1)
+
+    _, exchanges = played(loop, serve, caller, 2, response_timeout=0.1)
+
+    assert [exchange.outcome for exchange in exchanges] == [Outcome.OK] * 2
 
 
 @pytest.mark.parametrize("cuts", [(1, 2), (5, 17), (18, 23)])
