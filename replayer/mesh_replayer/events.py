@@ -45,6 +45,8 @@ class Judged:
     replayed: Exchange | None
     """None where it was not sent."""
     verdict: Verdict
+    wrong: bool = False
+    """Whether this makes the run's exit code 1."""
     reason: str = ""
     differences: tuple[Difference, ...] = ()
     left_out: tuple[LeftOut, ...] = ()

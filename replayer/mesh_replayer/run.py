@@ -4,7 +4,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mesh_core.ids import uuid7
 from mesh_core.model import Bodies, Exchange
@@ -18,7 +18,7 @@ from mesh_replayer.reply import reply_exchange
 from mesh_replayer.retrace import FreshIds
 from mesh_replayer.schedule import FAST, Lateness, Pace, Schedule
 from mesh_replayer.send import Sender
-from mesh_replayer.verdict import Verdict, exit_code
+from mesh_replayer.verdict import Rules, Verdict, exit_code, is_wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class RunOptions:
     """Requests that may be on their way at once."""
     repeat: int = 1
     """How often all of it is sent."""
-    expect_reproduced: bool = False
+    rules: Rules = field(default_factory=Rules)
     exit_zero: bool = False
     version: str
     """Ours."""
@@ -55,7 +55,7 @@ async def run_plan(
         notes: for the reports.
     """
     emit(RunStarted(run_id=options.wishes.run_id, plan=plan, notes=notes))
-    tally = _Tally(emit, options, plan.old_failures)
+    tally = _Tally(emit, options, replace(options.rules, old_failures=plan.old_failures))
     interrupted, delays = False, None
     try:
         for _ in range(options.repeat):
@@ -137,7 +137,7 @@ class _Tally:
 
     emit: Emit
     options: RunOptions
-    old_failures: bool
+    rules: Rules
     _counted: list[tuple[Exchange, Verdict]] = field(default_factory=list)
     """What was recorded, with its verdict now; what came back is not kept."""
     _passes: list[list[Judged]] = field(default_factory=list)
@@ -166,22 +166,16 @@ class _Tally:
 
     def finished(self, interrupted: bool, delays: Lateness | None) -> RunFinished:
         """What all of it amounts to."""
-        code = exit_code(
-            self._counted,
-            interrupted=interrupted,
-            expect_reproduced=self.options.expect_reproduced,
-            old_failures=self.old_failures,
-            exit_zero=self.options.exit_zero,
-        )
+        code = exit_code(self._counted, self.rules, interrupted=interrupted, exit_zero=self.options.exit_zero)
         return RunFinished(
             exit_code=code,
             counts=counted(verdict for _, verdict in self._counted),
             interrupted=interrupted,
-            old_failures=self.old_failures
+            old_failures=self.rules.old_failures
             and any(verdict is Verdict.REPRODUCED for _, verdict in self._counted),
             lateness=delays,
         )
 
     def _tell(self, judged: Judged) -> None:
         self._counted.append((judged.exchange, judged.verdict))
-        self.emit(judged)
+        self.emit(replace(judged, wrong=is_wrong(judged.exchange, judged.verdict, self.rules)))

@@ -142,23 +142,41 @@ def skip_reason(recorded: Exchange) -> str | None:
     return None if reason is None else f"{reason}, so there is nothing to compare with"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What a run holds against a service."""
+
+    expect_reproduced: bool = False
+    """The run is good when every recorded failure that was sent fails as it did."""
+    strict: bool = False
+    """What is unsure counts as different."""
+    old_failures: bool = False
+    """A recorded failure that fails as before is counted, and fails nothing."""
+
+
+def is_wrong(recorded: Exchange, verdict: Verdict, rules: Rules) -> bool:
+    """Whether this one verdict makes the exit code 1."""
+    if rules.expect_reproduced:
+        judged = verdict not in _ENVIRONMENT | {Verdict.SKIPPED, Verdict.REPRODUCED}
+        return recorded.failed and judged
+    if verdict is Verdict.REPRODUCED:
+        return not rules.old_failures
+    return verdict in _WRONG or (rules.strict and verdict is Verdict.UNSURE)
+
+
 def exit_code(
     judged: Iterable[tuple[Exchange, Verdict]],
+    rules: Rules = Rules(),
     *,
     interrupted: bool = False,
-    expect_reproduced: bool = False,
-    strict: bool = False,
-    old_failures: bool = False,
     exit_zero: bool = False,
 ) -> ExitCode:
     """The exit code of a run that was carried out.
 
     Args:
         judged: recorded exchanges with their verdicts.
+        rules: what counts as wrong.
         interrupted: the user stopped it.
-        expect_reproduced: the run is good when every recorded failure that was sent fails as it did.
-        strict: what is unsure counts as different.
-        old_failures: a recorded failure that fails as before is counted, and fails nothing.
         exit_zero: the run only reports.
     """
     if interrupted:
@@ -167,19 +185,14 @@ def exit_code(
         return ExitCode.OK
     pairs = list(judged)
     sent = [(recorded, verdict) for recorded, verdict in pairs if verdict is not Verdict.SKIPPED]
-    if expect_reproduced:
-        answered = {verdict for recorded, verdict in sent if recorded.failed} - _ENVIRONMENT
-        wrong = bool(answered - {Verdict.REPRODUCED})
-        nothing = not any(recorded.failed for recorded, _ in sent)
-    else:
-        unsure = sum(verdict is Verdict.UNSURE for _, verdict in sent)
-        counted = {Verdict.REPRODUCED} if old_failures else frozenset[Verdict]()
-        wrong = any(verdict in _WRONG - counted for _, verdict in sent) or (strict and unsure > 0)
-        nothing = 2 * unsure > len(sent) or not sent
-    if wrong:
+    if any(is_wrong(recorded, verdict, rules) for recorded, verdict in sent):
         return ExitCode.DIFFERENT
     if any(verdict in _ENVIRONMENT for _, verdict in sent):
         return ExitCode.ENVIRONMENT
+    if rules.expect_reproduced:
+        nothing = not any(recorded.failed for recorded, _ in sent)
+    else:
+        nothing = 2 * sum(verdict is Verdict.UNSURE for _, verdict in sent) > len(sent) or not sent
     return ExitCode.NOTHING if nothing else ExitCode.OK
 
 

@@ -29,6 +29,7 @@ from mesh_replayer.run import RunOptions, run_plan
 from mesh_replayer.schedule import parse_pace
 from mesh_replayer.send import Sender
 from mesh_replayer.target import Target, check_methods, check_written, parse_target
+from mesh_replayer.verdict import Rules
 
 BY_CLASS = "hidden values are equal by their kind alone: this machine does not have the project's key"
 
@@ -105,7 +106,7 @@ def _options(wishes: Wishes, given: Given, project: Project) -> tuple[RunOptions
         pace=parse_pace(given.pace),
         concurrency=given.concurrency,
         repeat=given.repeat,
-        expect_reproduced=given.expect == "reproduced",
+        rules=Rules(expect_reproduced=given.expect == "reproduced"),
         exit_zero=given.exit_zero,
         version=version("mesh-replay"),
     )

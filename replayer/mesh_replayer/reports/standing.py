@@ -23,24 +23,17 @@ class Standing(StrEnum):
     """It was not sent, or not judged."""
 
 
-_STANDINGS = {
-    Verdict.SAME: Standing.PASSED,
-    Verdict.NOT_REPRODUCED: Standing.PASSED,
-    Verdict.DIFFERENT: Standing.FAILED,
-    Verdict.BROKEN: Standing.FAILED,
-    Verdict.REPRODUCED: Standing.FAILED,
-    Verdict.FAILS_DIFFERENTLY: Standing.FAILED,
-    Verdict.FLAKY: Standing.FAILED,
-    Verdict.AUTH: Standing.ERROR,
-    Verdict.UNREACHABLE: Standing.ERROR,
-    Verdict.UNSURE: Standing.SKIPPED,
-    Verdict.SKIPPED: Standing.SKIPPED,
-}
+_ENVIRONMENT = frozenset({Verdict.AUTH, Verdict.UNREACHABLE})
+_NOT_JUDGED = frozenset({Verdict.SKIPPED, Verdict.UNSURE})
 
 
 def standing(judged: Judged) -> Standing:
-    """How one exchange stands."""
-    return _STANDINGS[judged.verdict]
+    """How one exchange stands; what fails the run is a failure, and nothing else is."""
+    if judged.wrong:
+        return Standing.FAILED
+    if judged.verdict in _ENVIRONMENT:
+        return Standing.ERROR
+    return Standing.SKIPPED if judged.verdict in _NOT_JUDGED else Standing.PASSED
 
 
 def summary(judged: Judged) -> str:

@@ -17,7 +17,7 @@ from markdown_it.token import Token
 from support.raw_server import raw_server_apart
 from support.replays import TRACE, Desk, answering, recorded
 
-BAD = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\nbroken"
+BAD = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 6\r\n\r\nbroken"
 PATH = "a`b``c|<img/src=x/onerror=1>[x](http://evil)]]>&::error::x%0A,"
 HOSTILE = "a`b``c|<img src=x onerror=1>[x](http://evil) ]]> & \x1b[31m ::error::x %0A\u202e"
 PEAK = """
@@ -210,3 +210,19 @@ def test_two_documents_on_one_stdout_are_refused_before_anything_is_sent(desk: D
         "mesh-replay: junit and json cannot share stdout; give a file, such as json:FILE\n",
         [],
     )
+
+
+def test_an_old_failure_that_fails_nothing_is_no_failure_in_a_report_either(desk: Desk) -> None:
+    """Case P25."""
+    desk.keep([recorded(status=500, answer_body=b"broken")])
+    file = desk.folder / "junit.xml"
+
+    with raw_server_apart(answering(BAD)) as server:
+        words = ("--target", f"localhost:{server.port}", "--report", f"junit:{file}")
+        counted = desk.type("traffic", "service:cart", *words)
+        passed, _ = junit(file)
+        failing = desk.type("traffic", "service:cart", "--fail-on", "reproduced", *words)
+        failed, _ = junit(file)
+
+    assert (counted.exit_code, passed.failures) == (0, 0)
+    assert (failing.exit_code, failed.failures) == (1, 1)

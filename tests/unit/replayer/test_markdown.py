@@ -27,6 +27,7 @@ def different(at: int) -> Judged:
         exchange=an_exchange(path=f"/{'x' * 100}"),
         replayed=an_exchange(),
         verdict=Verdict.DIFFERENT,
+        wrong=True,
         differences=(where,),
     )
 

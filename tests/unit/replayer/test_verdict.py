@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from mesh_core.errors import ExitCode
 from mesh_core.model import Exchange, Redaction
 from mesh_core.outcome import Outcome
-from mesh_replayer.verdict import STATE_HINT, Verdict, exit_code, judge, skip_reason
+from mesh_replayer.verdict import STATE_HINT, Rules, Verdict, exit_code, judge, skip_reason
 from support.recorded import an_exchange
 
 OK = an_exchange()
@@ -125,8 +125,10 @@ def test_what_can_be_replayed_has_no_reason_not_to_be() -> None:
     assert skip_reason(RESET) is None
 
 
-def code(*judged: tuple[Exchange, Verdict], **options: bool) -> ExitCode:
-    return exit_code(judged, **options)
+def code(
+    *judged: tuple[Exchange, Verdict], interrupted: bool = False, exit_zero: bool = False, **rules: bool
+) -> ExitCode:
+    return exit_code(judged, Rules(**rules), interrupted=interrupted, exit_zero=exit_zero)
 
 
 GOOD, BAD = (OK, Verdict.SAME), (OK, Verdict.DIFFERENT)
