@@ -121,7 +121,7 @@ class Journal:
 
     def refused(self, error: OSError, exchange: Exchange) -> None:
         """Count an exchange that the disk does not take."""
-        self._warn(f"the spool cannot be written: {error.strerror or error}")
+        self._refused(error)
         self.drop("spool_unwritable", 1, exchange.started_at, exchange.ended_at)
 
     def place(self) -> Path:
@@ -150,7 +150,7 @@ class Journal:
         if not self.unfinished:
             self._sealed_at = self._synced_at = now
             return
-        if now - self._synced_at >= SYNC_SECONDS:
+        if now - self._synced_at >= SYNC_SECONDS or (self._spool is not None and self._spool.overdue):
             self._synced_at = now
             self._sync()
         # While segments wait for the store, new ones grow to their full size.
@@ -163,6 +163,9 @@ class Journal:
     def seal(self) -> None:
         """Write the gaps, end the open segment, and hand it over."""
         self._write_gaps()
+        self._end_segment()
+
+    def _end_segment(self) -> None:
         if self._spool is None:
             return
         try:
@@ -186,11 +189,19 @@ class Journal:
         try:
             spool.append(encode_frame(frame), exchanges=exchanges)
         except OSError as error:
-            self._warn(f"the spool cannot be written: {error.strerror or error}")
+            self._refused(error)
             return False
         self._seq = frame.seq
         self._warned = ""
         return True
+
+    def _refused(self, error: OSError) -> None:
+        self._warn(f"the spool cannot be written: {error.strerror or error}")
+        if isinstance(error, FileNotFoundError) and self._spool is not None:
+            # The folder is gone, and its lock with it: both are made anew.
+            self._end_segment()
+            self._spool.close()
+            self._spool = None
 
     def _sync(self) -> None:
         if self._spool is None:

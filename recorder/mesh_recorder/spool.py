@@ -63,6 +63,11 @@ class Spool:
         """Bytes in the segment being written; 0 where there is none."""
         return self._size
 
+    @property
+    def overdue(self) -> bool:
+        """Whether so much was written that it has to be synced, however soon after the last time."""
+        return self._unsynced >= SYNC_BYTES
+
     def append(self, frame: bytes, *, exchanges: int = 1) -> None:
         """Write one frame, into a new segment where none is open.
 
@@ -78,8 +83,6 @@ class Spool:
         self._size += len(frame)
         self._unsynced += len(frame)
         self._exchanges += exchanges
-        if self._unsynced >= SYNC_BYTES:
-            self.sync()
 
     def sync(self) -> None:
         """Make what was written survive a loss of power.
@@ -107,7 +110,8 @@ class Spool:
         whole = self._path.with_suffix(".seg")
         sealed = Sealed(path=whole, size=self._size, exchanges=self._exchanges)
         self._size = self._exchanges = 0
-        self._path.rename(whole)
+        with contextlib.suppress(FileNotFoundError):  # somebody tidied up: it is missed where it is shipped
+            self._path.rename(whole)
         return sealed
 
     def close(self) -> None:

@@ -1,5 +1,7 @@
+import errno
 import logging
 import os
+import shutil
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -334,3 +336,56 @@ def test_damage_that_shipping_finds_at_the_very_end_is_still_written_down(tmp_pa
     second.drain(10)
 
     assert store.gaps == {"frame_damaged": 1}
+
+
+def test_a_spool_folder_that_is_removed_is_made_anew_and_what_was_in_it_is_missed(tmp_path: Path) -> None:
+    """Case R23: somebody tidies up below a running sidecar."""
+    store = MemoryStore()
+    store.away.set()
+    pipeline = a_pipeline(tmp_path / "spool", store)
+    pipeline.start()
+    pipeline.offer(FakeCapture(1))
+    store.wait_for_tries(1)  # it waits in the spool
+    shutil.rmtree(tmp_path / "spool")
+    store.away.clear()
+    for number in range(2, 200):
+        pipeline.offer(FakeCapture(number))
+        if (tmp_path / "spool").exists():
+            break
+        store.committed.acquire()
+        store.committed.wait(0.05)
+        store.committed.release()
+    counters = pipeline.drain(20)
+
+    assert counters.balanced
+    assert counters.stored == len(store.exchanges) > 0
+    assert counters.gap >= 1
+    assert store.gaps == {"frame_damaged": counters.gap, **counters.dropped}
+    assert (tmp_path / "spool" / "lock").exists()
+
+
+@pytest.mark.parametrize("size", [10, 2_000_000])
+def test_a_disk_that_fails_to_sync_loses_and_doubles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Case R23: EIO; the segment is given up, and never synced again as if it had been well."""
+    failed: list[int] = []
+
+    def broken(descriptor: int) -> None:
+        failed.append(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    store = MemoryStore()
+    pipeline = a_pipeline(tmp_path, store)
+    pipeline.start()
+    for number in range(1, 11):
+        pipeline.offer(FakeCapture(number, body=os.urandom(size)))
+        store.wait_for(number)
+    counters = pipeline.drain(20)
+
+    assert failed
+    assert (counters.offered, counters.stored, dict(counters.dropped)) == (10, 10, {})
+    assert [exchange.path for exchange in store.exchanges] == [f"/{number}" for number in range(1, 11)]
+    numbers = [frame.seq for segment in store.segments for frame in segment.frames]
+    assert numbers == list(range(1, 11))
