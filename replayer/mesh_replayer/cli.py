@@ -12,6 +12,7 @@ from mesh_replayer.commands.look import (
     show_command,
 )
 from mesh_replayer.commands.replay import exchange_command, trace_command
+from mesh_replayer.commands.saving import accept_command, save_command
 from mesh_replayer.commands.traffic import run_command, traffic_command
 from mesh_store.command import configure_logging, friendly, version_option
 
@@ -71,6 +72,8 @@ for _command in (
     exchange_command,
     traffic_command,
     run_command,
+    save_command,
+    accept_command,
     export_command,
     import_command,
     trust_command,

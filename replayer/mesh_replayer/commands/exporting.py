@@ -22,7 +22,7 @@ def selected(store: Store, words: tuple[str, ...], limit: int) -> tuple[list[tup
         raise NotRecorded(f"nothing recorded fits {' '.join(words)!r}", hint="list with `mesh-replay list`")
     ordered = sorted(exchanges, key=lambda e: (e.started_at, e.id))
     bodies = store.bodies(ordered)
-    return [(exchange, _own(exchange, bodies)) for exchange in ordered], more
+    return [(exchange, own_bodies(exchange, bodies)) for exchange in ordered], more
 
 
 def _named(store: Store, text: str) -> list[Exchange] | None:
@@ -46,6 +46,7 @@ def _found(store: Store, words: tuple[str, ...], limit: int) -> tuple[list[Excha
     return found, True
 
 
-def _own(exchange: Exchange, bodies: Bodies) -> Bodies:
+def own_bodies(exchange: Exchange, bodies: Bodies) -> Bodies:
+    """Of all bodies, those of this exchange."""
     refs = [ref for ref in (exchange.request_body, exchange.response_body) if ref is not None]
     return {ref.hash: bodies[ref.hash] for ref in refs if ref.hash in bodies}

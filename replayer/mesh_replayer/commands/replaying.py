@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from mesh_core.project import Project
 from mesh_core.redact import Redactor
 from mesh_core.units import parse_seconds
 from mesh_replayer.commands.replay import Given
-from mesh_replayer.events import Event
+from mesh_replayer.events import Emit, Event
 from mesh_replayer.judging import Judge
 from mesh_replayer.look.console import console
 from mesh_replayer.plan import Plan
@@ -46,8 +47,10 @@ def targets_of(given: Given, project: Project) -> list[Target]:
     return targets
 
 
-def carry_out(plan: Plan, bodies: Bodies, given: Given, project: Project) -> ExitCode:
-    """Check, send, report.
+def carry_out(
+    plan: Plan, bodies: Bodies, given: Given, project: Project, *, also: Sequence[Emit] = ()
+) -> ExitCode:
+    """Check, send, report; `also` get every event, after the reports.
 
     Raises:
         MeshError: refused, wrongly used, or nothing could be tried.
@@ -62,7 +65,7 @@ def carry_out(plan: Plan, bodies: Bodies, given: Given, project: Project) -> Exi
     options, notes = _options(wishes, given, project)
     progress = ProgressReport(console(sys.stderr))
     # The bar goes before anything else is printed.
-    handlers = [progress.handle, *open_reports(given.report, as_json=given.as_json)]
+    handlers = [progress.handle, *open_reports(given.report, as_json=given.as_json), *also]
 
     def emit(event: Event) -> None:
         for handle in handlers:

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from mesh_core.config import Config
-from mesh_core.errors import NotRecorded
+from mesh_core.errors import ConfigInvalid, NotRecorded
 from mesh_core.model import Bodies, Direction, Exchange, Lane, TraceOrigin
 from mesh_core.query import Query, parse_query
 from mesh_core.trace import build_trace
+from mesh_core.units import parse_seconds
 from mesh_replayer.captures import read_capture
 from mesh_replayer.plan import Plan, Selection, plan_requests, plan_trace, service_of
 from mesh_replayer.spread import Spread, kind_of
@@ -105,6 +106,26 @@ def files_plan(
         plan = _plan_of(inbound, targets, service, config, limit, seed)
     steps = tuple(replace(step, session=sessions.get(step.exchange.id)) for step in plan.steps)
     return replace(plan, steps=steps), bodies
+
+
+def check_age(plan: Plan, most: str, now: int) -> None:
+    """Refuse a plan whose newest request is older than `most`, such as `30d`; `now` in ns since the epoch.
+
+    Raises:
+        ConfigInvalid: it is no length of time.
+        NotRecorded: nothing in the plan is as new.
+    """
+    try:
+        seconds = parse_seconds(most)
+    except ValueError as cause:
+        raise ConfigInvalid(f"--max-age {cause}", hint="such as --max-age 30d") from cause
+    age = now - max(step.exchange.started_at for step in plan.steps)
+    if age > seconds * 1e9:
+        days = f"{age / 86_400e9:.0f} days" if age > 2 * 86_400e9 else f"{age / 3_600e9:.0f} hours"
+        raise NotRecorded(
+            f"what would be replayed was recorded {days} ago, longer than --max-age {most}",
+            hint="record and save it again",
+        )
 
 
 def _plan_of(

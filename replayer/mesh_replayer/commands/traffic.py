@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +77,9 @@ def traffic_command(
 )  # fmt: skip
 @_seed_option
 @_fail_on_option
+@click.option(
+    "--max-age", metavar="TIME", help="Send nothing that was recorded longer ago than this: 30d, 12h."
+)
 @project_options
 @friendly(PROGRAM)
 @replay_options
@@ -84,6 +88,7 @@ def run_command(
     limit: int | None,
     seed: int | None,
     fail_on: str | None,
+    max_age: str | None,
     given: Given,
     project: Project,
 ) -> None:
@@ -99,7 +104,7 @@ def run_command(
       mesh-replay run failures.har.zst --target cart=localhost:7002 --json
     """
     from mesh_replayer.commands.replaying import carry_out, targets_of
-    from mesh_replayer.commands.selecting import files_plan
+    from mesh_replayer.commands.selecting import check_age, files_plan
 
     targets = targets_of(given, project)
     plan, bodies = files_plan(
@@ -110,5 +115,7 @@ def run_command(
         limit=limit,
         seed=secrets.randbits(32) if seed is None else seed,
     )
+    if max_age is not None:
+        check_age(plan, max_age, time.time_ns())
     old = plan.trace_id is None and fail_on is None
     raise SystemExit(carry_out(replace(plan, old_failures=old), bodies, given, project))
