@@ -31,6 +31,7 @@ class Given:
     repeat: int
     fixed_status: tuple[int, ...]
     expect: str | None
+    strict: bool
     exit_zero: bool
     report: tuple[str, ...]
     as_json: bool
@@ -81,6 +82,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--expect", type=click.Choice(["reproduced"]), help="Succeed if every failure fails as it did."
     ),
+    click.option("--strict", is_flag=True, help="What is unsure counts as different."),
     click.option("--exit-zero", is_flag=True, help="Exit 0 whatever the verdicts are."),
     click.option(
         "--report", multiple=True, metavar="KIND[:FILE]",

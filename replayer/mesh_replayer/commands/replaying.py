@@ -109,7 +109,7 @@ def _options(wishes: Wishes, given: Given, project: Project) -> tuple[RunOptions
         pace=parse_pace(given.pace),
         concurrency=given.concurrency,
         repeat=given.repeat,
-        rules=Rules(expect_reproduced=given.expect == "reproduced"),
+        rules=Rules(expect_reproduced=given.expect == "reproduced", strict=given.strict),
         exit_zero=given.exit_zero,
         version=version("mesh-replay"),
     )

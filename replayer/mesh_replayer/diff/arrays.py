@@ -1,22 +1,26 @@
 """Which item of one array is which of another. Pure.
 
 1. Items that are objects join by a field that is unique on both sides and mostly the same on both.
-2. All others join as a multiset: equal ones first, in order; then the rest, in order where as many
-   are left on both sides, else those that are alike.
+2. All others join as a multiset: equal ones first, in order; then those that are equal but for ids, times
+   and what is known to vary; then those that are alike; then, where as many are left on both sides, in order.
 3. What is left on one side only is missing or added; another order of what joined is said once.
 """
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mesh_replayer.diff.masking import Masking, canonical
+
 type Same = Callable[[Any, Any], bool]
+type Pairs = list[tuple[int, int]]
 
 _USUAL_KEYS = ("id", "uuid", "key", "sku", "code", "name")
 _LEAST_COMMON = 0.5
 """Share of the shorter side's keys that must be on both sides."""
+_LEAST_COMMON_OF_OTHERS = 0.75
+"""The same for a field that has none of the usual names."""
 _LEAST_ALIKE = 0.5
 _MOST_PAIRS = 2_500
 """Pairs of left-over items that are looked at."""
@@ -35,34 +39,68 @@ class Joined:
     """Names of the joined items, as ordered then and now, where that is not the same."""
 
 
-def join(recorded: Sequence[Any], replayed: Sequence[Any], same: Same) -> Joined:
-    """Tell which items belong together; `same` says whether two of them have no difference."""
-    key = _key(recorded, replayed)
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """Two arrays, and how their items are told apart."""
+
+    recorded: Sequence[Any]
+    replayed: Sequence[Any]
+    same: Same
+    """Whether two items have no difference."""
+    masking: Masking
+    template: str = ""
+    """Of the items, where anything is known to vary."""
+
+    def alike(self, old: int, new: int) -> bool:
+        """Whether two items are equal but for what is masked."""
+        return self.masking.alike(self.recorded[old], self.replayed[new], self.template)
+
+    def text(self, item: Any) -> str:
+        """See `Masking.text`."""
+        return self.masking.text(item, self.template)
+
+
+def join(joining: Joining) -> Joined:
+    """Tell which items belong together."""
+    recorded, replayed = joining.recorded, joining.replayed
+    key = _key(joining)
     if key is not None:
         return _by_key(key, recorded, replayed)
-    start, end = _common_ends(recorded, replayed, same)
-    middle = _as_multiset(recorded[start : len(recorded) - end], replayed[start : len(replayed) - end])
-    return Joined(
-        tuple((old + start, new + start) for old, new in middle.pairs),
-        tuple(old + start for old in middle.missing),
-        tuple(new + start for new in middle.added),
-        middle.order,
-    )
+    start, end = _common_ends(recorded, replayed, joining.same)
+    old = range(start, len(recorded) - end)
+    new = range(start, len(replayed) - end)
+    if len(old) == len(new) and all(map(joining.alike, old, new)):
+        return Joined(tuple(zip(old, new, strict=True)), (), ())
+    return _as_multiset(joining, old, new)
 
 
-def _key(recorded: Sequence[Any], replayed: Sequence[Any]) -> str | None:
-    """The field to join by, the usual names first."""
+def _key(joining: Joining) -> str | None:
+    """The field to join by: one of the usual names, else the one with most in common."""
+    recorded, replayed = joining.recorded, joining.replayed
     if not recorded or not replayed or not all(isinstance(item, dict) for item in (*recorded, *replayed)):
         return None
     rank = {name: at for at, name in enumerate(_USUAL_KEYS)}
     names: list[str] = sorted(recorded[0], key=lambda name: rank.get(name.lower(), len(rank)))
+    best, most = None, 0.0
     for name in names:
-        old, new = _values(name, recorded), _values(name, replayed)
-        if old is not None and new is not None:
-            common = len(old & new)
-            if common and common >= _LEAST_COMMON * min(len(old), len(new)):
-                return name
-    return None
+        if best is not None and name.lower() not in rank and best.lower() in rank:
+            break
+        if joining.masking.is_noisy(joining.template, name):
+            continue
+        common = _in_common(name, recorded, replayed)
+        least = _LEAST_COMMON if name.lower() in rank else _LEAST_COMMON_OF_OTHERS
+        if common >= least and common > most:
+            best, most = name, common
+            if name.lower() in rank:
+                break
+    return best
+
+
+def _in_common(name: str, recorded: Sequence[Any], replayed: Sequence[Any]) -> float:
+    """The share of the shorter side's values that are on both sides; 0 where they are no keys."""
+    old = _values(name, recorded)
+    new = _values(name, replayed) if old is not None else None
+    return 0.0 if old is None or new is None else len(old & new) / min(len(old), len(new))
 
 
 def _values(name: str, items: Sequence[Mapping[str, Any]]) -> set[Any] | None:
@@ -87,7 +125,7 @@ def _common_ends(recorded: Sequence[Any], replayed: Sequence[Any], same: Same) -
 
 def _by_key(key: str, recorded: Sequence[Any], replayed: Sequence[Any]) -> Joined:
     places = {item[key]: at for at, item in enumerate(replayed)}
-    pairs: list[tuple[int, int]] = []
+    pairs: Pairs = []
     missing: list[int] = []
     for old, item in enumerate(recorded):
         new = places.pop(item[key], None)
@@ -99,44 +137,52 @@ def _by_key(key: str, recorded: Sequence[Any], replayed: Sequence[Any]) -> Joine
     return Joined(tuple(pairs), tuple(missing), tuple(sorted(places.values())), order)
 
 
-def _as_multiset(recorded: Sequence[Any], replayed: Sequence[Any]) -> Joined:
-    if not recorded or not replayed or len(recorded) == len(replayed) == 1:
-        pairs = tuple(zip(range(len(recorded)), range(len(replayed)), strict=False))
-        return Joined(pairs, tuple(range(len(pairs), len(recorded))), tuple(range(len(pairs), len(replayed))))
-    places: defaultdict[str, list[int]] = defaultdict(list)
-    for new in range(len(replayed) - 1, -1, -1):
-        places[canonical(replayed[new])].append(new)
-    equal: list[tuple[int, int]] = []
-    old_left: list[int] = []
-    for old, item in enumerate(recorded):
-        like = places[canonical(item)]
-        if like:
-            equal.append((old, like.pop()))
-        else:
-            old_left.append(old)
-    new_left = sorted(new for news in places.values() for new in news)
+def _as_multiset(joining: Joining, old: range, new: range) -> Joined:
+    if not old or not new or len(old) == len(new) == 1:
+        pairs = tuple(zip(old, new, strict=False))
+        return Joined(pairs, tuple(old[len(pairs) :]), tuple(new[len(pairs) :]))
+    equal, old_left, new_left = _matched(joining, old, new, canonical)
+    masked, old_left, new_left = _matched(joining, old_left, new_left, joining.text)
+    similar = list(_similar(joining, old_left, new_left))
+    paired_old, paired_new = {pair[0] for pair in similar}, {pair[1] for pair in similar}
+    old_left = [at for at in old_left if at not in paired_old]
+    new_left = [at for at in new_left if at not in paired_new]
+    rest: Pairs = []
     if len(old_left) == len(new_left):
-        alike = list(zip(old_left, new_left, strict=True))
-    else:
-        alike = list(_alike(old_left, new_left, recorded, replayed))
-    paired_old, paired_new = {old for old, _ in alike}, {new for _, new in alike}
-    order = _order(equal, [_short(item, at) for at, item in enumerate(recorded)])
-    return Joined(
-        tuple(sorted(alike)),
-        tuple(old for old in old_left if old not in paired_old),
-        tuple(new for new in new_left if new not in paired_new),
-        order,
-    )
+        rest = list(zip(old_left, new_left, strict=True))
+        old_left = new_left = []
+    names = [_short(item, at) for at, item in enumerate(joining.recorded)]
+    order = _order([*equal, *masked], names)
+    pairs = tuple(sorted([*masked, *similar, *rest]))
+    return Joined(pairs, tuple(old_left), tuple(new_left), order)
 
 
-def _alike(
-    old_left: Sequence[int], new_left: Sequence[int], recorded: Sequence[Any], replayed: Sequence[Any]
-) -> Iterator[tuple[int, int]]:
+def _matched(
+    joining: Joining, old: Iterable[int], new: Sequence[int], text: Callable[[Any], str]
+) -> tuple[Pairs, list[int], list[int]]:
+    """Items with one text, in order; and the indices of those that are left on each side."""
+    places: defaultdict[str, list[int]] = defaultdict(list)
+    for at in reversed(new):
+        places[text(joining.replayed[at])].append(at)
+    pairs: Pairs = []
+    left: list[int] = []
+    for at in old:
+        like = places[text(joining.recorded[at])]
+        if like:
+            pairs.append((at, like.pop()))
+        else:
+            left.append(at)
+    return pairs, left, sorted(at for like in places.values() for at in like)
+
+
+def _similar(joining: Joining, old_left: Sequence[int], new_left: Sequence[int]) -> Iterator[tuple[int, int]]:
     """The most similar first, each item once."""
     if len(old_left) * len(new_left) > _MOST_PAIRS:
         return
+    then = {at: _parts(joining, joining.recorded[at]) for at in old_left}
+    now = {at: _parts(joining, joining.replayed[at]) for at in new_left}
     scored = sorted(
-        ((similarity(recorded[old], replayed[new]), -old, -new) for old in old_left for new in new_left),
+        ((similarity(then[old], now[new]), -old, -new) for old in old_left for new in new_left),
         reverse=True,
     )
     olds, news = set(old_left), set(new_left)
@@ -147,22 +193,27 @@ def _alike(
             yield -old, -new
 
 
-def similarity(one: Any, other: Any) -> float:
-    """The share of members or items that two values have in common; 0 for scalars."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        names = one.keys() | other.keys()
-        same = sum(
-            name in one and name in other and canonical(one[name]) == canonical(other[name]) for name in names
-        )
-        return same / len(names) if names else 1.0
-    if isinstance(one, list) and isinstance(other, list):
-        ours, theirs = Counter(map(canonical, one)), Counter(map(canonical, other))
-        return (ours & theirs).total() / max(len(one), len(other), 1)
-    return 0.0
+type _Parts = dict[str, str] | Counter[str] | None
 
 
-canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
-"""A text that is equal for equal values only."""
+def _parts(joining: Joining, item: Any) -> _Parts:
+    """What an item is compared by: its members, or its items, as texts; None for a scalar."""
+    masked = joining.masking.masked(item, joining.template)
+    if isinstance(item, dict):
+        return {name: canonical(member) for name, member in masked.items()}
+    if isinstance(item, list):
+        return Counter(canonical(each) for each in masked)
+    return None
+
+
+def similarity(one: _Parts, other: _Parts) -> float:
+    """The share of members or items that two have in common; 0 for scalars."""
+    if isinstance(one, Counter) and isinstance(other, Counter):
+        return (one & other).total() / max(one.total(), other.total(), 1)
+    if isinstance(one, Counter) or isinstance(other, Counter) or one is None or other is None:
+        return 0.0
+    names = one.keys() | other.keys()
+    return sum(one.get(name) == other.get(name) for name in names) / len(names) if names else 1.0
 
 
 def _order(pairs: Sequence[tuple[int, int]], names: Sequence[Any]) -> tuple[list[Any], list[Any]] | None:

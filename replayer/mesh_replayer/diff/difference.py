@@ -35,6 +35,10 @@ class Kind(StrEnum):
     ITEM_ADDED = "item_added"
     ORDER = "order"
     """The same items, in another order."""
+    ID_MISMATCH = "id_mismatch"
+    """An id that was equal to another one, and is not any more; or the other way round."""
+    STALE_ID = "stale_id"
+    """The recorded id again, where elsewhere a new one stands for it."""
     TEXT = "text"
     """Lines."""
     BYTES = "bytes"
@@ -53,5 +57,16 @@ class Difference:
     replayed: Any = None
     noise: str | None = None
     """Why this means nothing; None where that is not known."""
-    segments: tuple[str | int, ...] = ()
-    """The JSONPath as names and indices."""
+    unsure: str | None = None
+    """Why it may mean nothing, with too little evidence; None where that is no question."""
+    detail: str | None = None
+    """What there is to say of it besides, such as why it is no noise."""
+    template: str | None = None
+    """The place in any response of the route: `$.items[*].id`, a header's name; None where there is none."""
+    lengths: tuple[int, int] | None = None
+    """Of an array that lost or gained items: how many there were, and are."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is certain that this means something."""
+        return self.noise is None and self.unsure is None

@@ -109,19 +109,23 @@ def _cookies(old: list[bytes], new: list[bytes], where: Where) -> Iterator[Diffe
     for name in dict.fromkeys([*then, *now]):
         if then.get(name) != now.get(name):
             there, here = ([side[name]] if name in side else [] for side in (then, now))
-            yield _difference(b"set-cookie", there, here, where)
+            template = f"set-cookie:{name.decode('latin-1')}"
+            yield _difference(b"set-cookie", there, here, where, template)
 
 
 def _joined(values: list[bytes]) -> list[bytes]:
     return [part.strip(b" \t") for value in values for part in value.split(b",")]
 
 
-def _difference(name: bytes, old: list[bytes], new: list[bytes], where: Where) -> Difference:
+def _difference(
+    name: bytes, old: list[bytes], new: list[bytes], where: Where, template: str | None = None
+) -> Difference:
     kind = Kind.VALUE if old and new else Kind.MISSING if old else Kind.ADDED
     return Difference(
         where=where,
         kind=kind,
         path=name.decode("latin-1"),
+        template=template or name.decode("latin-1"),
         recorded=b", ".join(old).decode("latin-1") if old else None,
         replayed=b", ".join(new).decode("latin-1") if new else None,
     )

@@ -2,9 +2,7 @@
 
 import re
 from collections.abc import Iterable
-
-type Segments = tuple[str | int, ...]
-"""Names and indices, from the root down."""
+from functools import lru_cache
 
 _SHORTHAND = re.compile(r"[A-Za-z_\u0080-\ud7ff\ue000-\U0010ffff][0-9A-Za-z_\u0080-\ud7ff\ue000-\U0010ffff]*")
 _ESCAPES = {"\b": r"\b", "\t": r"\t", "\n": r"\n", "\f": r"\f", "\r": r"\r", "'": r"\'", "\\": r"\\"}
@@ -12,15 +10,17 @@ _ESCAPES = {"\b": r"\b", "\t": r"\t", "\n": r"\n", "\f": r"\f", "\r": r"\r", "'"
 
 def json_path(segments: Iterable[str | int]) -> str:
     """`$.items[3]['unit price']`: short where the grammar allows it."""
-    return "$" + "".join(_segment(segment) for segment in segments)
+    return "$" + "".join(
+        f"[{segment}]" if isinstance(segment, int) else name_segment(segment) for segment in segments
+    )
 
 
-def _segment(segment: str | int) -> str:
-    if isinstance(segment, int):
-        return f"[{segment}]"
-    if _SHORTHAND.fullmatch(segment):
-        return f".{segment}"
-    return f"['{''.join(_escaped(character) for character in segment)}']"
+@lru_cache(maxsize=4096)
+def name_segment(name: str) -> str:
+    """One member's name as a segment."""
+    if _SHORTHAND.fullmatch(name):
+        return f".{name}"
+    return f"['{''.join(_escaped(character) for character in name)}']"
 
 
 def _escaped(character: str) -> str:

@@ -72,6 +72,7 @@ def _hunk(at: int, old: Sequence[str], new: Sequence[str]) -> Difference:
         where=Where.BODY,
         kind=kind,
         path=f"line {at + 1}",
+        template="lines",
         recorded="\n".join(old) if old else None,
         replayed="\n".join(new) if new else None,
     )

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from mesh_core.model import Bodies, Exchange
-from mesh_replayer.diff.bodies import compare_bodies
+from mesh_replayer.diff.bodies import compare_bodies, read_body
 from mesh_replayer.diff.difference import Difference, Kind, Where
 from mesh_replayer.diff.headers import compare_fields
 
@@ -29,6 +29,6 @@ def _differences(one: Exchange, other: Exchange, bodies: Bodies) -> Iterator[Dif
             yield Difference(where=where, kind=Kind.VALUE, recorded=then, replayed=now)
     headers, _ = compare_fields(one.request_headers, other.request_headers, Where.HEADER)
     trailers, _ = compare_fields(one.request_trailers, other.request_trailers, Where.TRAILER)
-    body, _ = compare_bodies(one.request_body, other.request_body, bodies)
+    body, _ = compare_bodies(read_body(one.request_body, bodies), read_body(other.request_body, bodies))
     for difference in (*headers, *trailers, *body):
         yield dataclasses.replace(difference, where=_IN_REQUEST[difference.where])

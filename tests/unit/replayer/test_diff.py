@@ -1,7 +1,6 @@
 """Where two responses are not the same."""
 
 import gzip
-import hashlib
 import json
 import random
 from typing import Any
@@ -12,39 +11,10 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh_core.model import Bodies, BodyRef, Exchange, Headers
 from mesh_replayer.diff import Difference, Kind, Where, compare
 from mesh_replayer.diff.documents import differences
 from mesh_replayer.diff.jsonpath import json_path
-from support.recorded import an_exchange
-
-
-def answered(
-    body: bytes = b"",
-    content_type: str = "application/json",
-    *,
-    headers: Headers = (),
-    encoding: str | None = None,
-    kept: int | None = None,
-    **changes: Any,
-) -> tuple[Exchange, Bodies]:
-    stored = body if kept is None else body[:kept]
-    ref = BodyRef(
-        hash=hashlib.sha256(stored).hexdigest(),
-        full_hash=hashlib.sha256(body).hexdigest(),
-        size=len(body),
-        stored=len(stored),
-        truncated=len(stored) < len(body),
-        content_type=content_type,
-        content_encoding=encoding,
-    )
-    exchange = an_exchange(response_headers=headers, response_body=ref if body else None, **changes)
-    return exchange, {ref.hash: stored}
-
-
-def found(then: tuple[Exchange, Bodies], now: tuple[Exchange, Bodies]) -> list[tuple[str, str | None, str]]:
-    comparison = compare(then[0], now[0], {**then[1], **now[1]})
-    return [(each.where.value, each.path, each.kind.value) for each in comparison.differences]
+from support.bodies import answered, found
 
 
 def in_json(then: Any, now: Any) -> list[tuple[str | None, str]]:
@@ -287,3 +257,39 @@ def test_a_body_that_was_not_kept_is_not_compared_and_that_is_said() -> None:
 
     assert comparison.differences == ()
     assert [each.what for each in comparison.left_out] == ["body"]
+
+
+def test_an_insert_is_one_difference_and_another_order_is_one_although_ids_and_times_vary() -> None:
+    """Case P9."""
+
+    def rows(numbers: range | list[int], chance: random.Random) -> list[dict[str, Any]]:
+        return [
+            {
+                "id": f"{chance.getrandbits(128):032x}",
+                "at": f"2026-11-25T07:00:{number:02d}Z",
+                "n": number,
+                "m": number,
+            }
+            for number in numbers
+        ]
+
+    then = rows(range(1, 51), random.Random(1))
+    inserted = rows([0, *range(1, 51)], random.Random(2))
+    shuffled = rows(random.Random(3).sample(range(1, 51), 50), random.Random(4))
+
+    assert [kind for _, kind in in_json(then, inserted) if kind != "value"] == ["item_added"]
+    assert [kind for _, kind in in_json(then, shuffled) if kind != "value"] == ["order"]
+
+
+def test_a_place_that_varies_is_no_key() -> None:
+    then = [{"id": 1, "a": "x"}, {"id": 2, "a": "y"}, {"id": 3, "a": "y"}]
+    now = [{"id": 2, "a": "x"}, {"id": 3, "a": "y"}, {"id": 4, "a": "y"}]
+
+    assert {kind.value for kind in (each.kind for each in differences(then, now))} == {
+        "value",
+        "item_missing",
+        "item_added",
+    }
+    assert [(each.template, each.kind.value) for each in differences(then, now, {"$[*].id"})] == [
+        ("$[*].id", "value")
+    ] * 3
