@@ -1,14 +1,16 @@
 """Spool segments: how what was recorded is written down between traffic and store. Pure.
 
-1. A segment is a header and frames; every one is length, CRC-32C, then payload.
-2. (recorder run, sequence) names a frame for ever: shipping twice stores once.
-3. A reader never accepts a payload whose checksum does not fit, and reads on as far as it can.
+1. A segment is a header and blocks; every one is length, CRC-32C, number, count, then payload.
+2. A block holds frames with consecutive numbers, compressed together: one by one they cost ten times as much.
+3. (recorder run, sequence) names a frame for ever: shipping twice stores once.
+4. A reader never accepts a payload whose checksum does not fit, and reads on as far as it can.
+5. In segments of the first version every block was one frame, without a count; they are read for ever.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
-from struct import Struct
 
 import google_crc32c
 import msgspec
@@ -16,13 +18,20 @@ import zstandard
 
 from mesh_core.model import Exchange
 
-MAGIC = b"MESHSEG1"
-_HEAD = Struct(">IIQ")
-"""Length of the payload, CRC-32C of sequence and payload, sequence."""
-MAX_FRAME = 256 * 1024 * 1024
-"""No frame is longer, in bytes, nor what it holds: a longer length is damage."""
+MAGIC = b"MESHSEG2"
+FIRST_MAGIC = b"MESHSEG1"
+_HEAD = struct.Struct(">IIQI")
+"""Length of the payload, CRC-32C of all that follows, sequence of the first frame, how many there are."""
+_FIRST_HEAD = struct.Struct(">IIQ")
+"""The same without the count: of a segment's header, and of all in the first version."""
+_SUMMED = 8
+"""Bytes of a head that its checksum leaves out."""
+MAX_BLOCK = 256 * 1024 * 1024
+"""No block is longer, in bytes, nor what it holds: a longer length is damage."""
+_MOST_CLAIMED = 4096
+"""Frames that a damaged block is believed to hold."""
 _MOST_SEARCHED = 8
-"""How often the bytes of a damaged segment may be read in search of its next frame."""
+"""How often the bytes of a damaged segment may be read in search of its next block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +63,12 @@ class Gap:
     ended_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One exchange with its bodies, or a gap, under its number."""
 
     seq: int
     exchange: Exchange | None = None
-    bodies: dict[str, bytes] = field(default_factory=dict)
+    bodies: dict[str, bytes] = msgspec.field(default_factory=dict)
     gap: Gap | None = None
 
     def __post_init__(self) -> None:
@@ -70,12 +78,16 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """Bytes of a segment that no frame could be read from."""
+    """Bytes of a segment that no block could be read from."""
 
     offset: int
     length: int
     torn: bool
     """Whether it is the tail of the segment: a write that was cut off."""
+    between: bool = False
+    """Whether frames could be read before and after it, whose numbers tell how many are missing."""
+    frames: int | None = None
+    """How many frames the heads in it tell of, where they can be believed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,19 +106,38 @@ class SegmentUnreadable(ValueError):
 def encode_header(run: Run) -> bytes:
     """The first bytes of a segment of `run`."""
     payload = msgspec.msgpack.encode(run)
-    return MAGIC + _framed(0, payload)
+    return MAGIC + _framed(payload, _FIRST_HEAD, 0)
+
+
+def pack_frame(frame: Frame) -> bytes:
+    """One frame as a block holds it.
+
+    Raises:
+        OverflowError, UnicodeError: it holds a number over 64 bits, or a text that is none.
+    """
+    return _PACKER.encode(frame)
+
+
+def encode_block(first: int, packed: Sequence[bytes]) -> bytes:
+    """Frames that were packed, as one block: compressed, and with its checksum.
+
+    Args:
+        first: the first frame's number; the others follow it without a hole.
+        packed: at least one.
+    """
+    payload = _compressor().compress(b"".join((b"\xdd", len(packed).to_bytes(4), *packed)))
+    return _framed(payload, _HEAD, first, len(packed))
 
 
 def encode_frame(frame: Frame) -> bytes:
-    """One frame, compressed and with its checksum."""
-    payload = _compressor().compress(msgspec.msgpack.encode(frame))
-    return _framed(frame.seq, payload)
+    """A block of one frame."""
+    return encode_block(frame.seq, [pack_frame(frame)])
 
 
 def decode_frame(data: bytes) -> Frame | None:
     """Read back the bytes of one `encode_frame`; None where they are damaged."""
-    read = _frame_at(memoryview(data), 0, zstandard.ZstdDecompressor())
-    return read[0] if read is not None else None
+    read = _Reader(_HEAD, _several).block_at(memoryview(data), 0)
+    return read[0][0] if read is not None else None
 
 
 def decode_segment(data: bytes) -> Segment:
@@ -115,10 +146,10 @@ def decode_segment(data: bytes) -> Segment:
     Raises:
         SegmentUnreadable: the header cannot be read, so the run is unknown.
     """
-    if not data.startswith(MAGIC):
+    if not data.startswith((MAGIC, FIRST_MAGIC)):
         raise SegmentUnreadable("not a spool segment, or one of a newer version")
     view = memoryview(data)
-    header = _payload_at(view, len(MAGIC))
+    header = _payload_at(view, len(MAGIC), _FIRST_HEAD)
     if header is None:
         raise SegmentUnreadable("the segment's header is damaged")
     try:
@@ -127,85 +158,132 @@ def decode_segment(data: bytes) -> Segment:
         raise SegmentUnreadable("the segment's header is of an unknown version") from cause
     frames: list[Frame] = []
     damage: list[Damage] = []
-    for found in _frames(data, view, header[2]):
-        (frames if isinstance(found, Frame) else damage).append(found)  # type: ignore[arg-type]  # narrowed by the test
+    reader = _Reader(_HEAD, _several) if data.startswith(MAGIC) else _Reader(_FIRST_HEAD, _single)
+    for found in _blocks(data, view, header[2], reader):
+        if isinstance(found, Damage):
+            damage.append(found)
+        else:
+            frames += found
     return Segment(run=run, frames=tuple(frames), damage=tuple(damage))
 
 
-def _frames(data: bytes, view: memoryview, offset: int) -> Iterator[Frame | Damage]:
-    """Frames from `offset` on; after damage, the next place where a checksum fits."""
-    end = len(view)
-    unpack = zstandard.ZstdDecompressor()  # one for all: each costs as much as a frame
-    search = _Search(data, view, unpack, left=_MOST_SEARCHED * end)
+def _blocks(data: bytes, view: memoryview, offset: int, reader: "_Reader") -> Iterator[list[Frame] | Damage]:
+    """The frames of each block from `offset` on; after damage, the next place where a checksum fits."""
+    end, expected = len(view), 0
+    search = _Search(data, view, reader, left=_MOST_SEARCHED * end)
     while offset < end:
-        read = _frame_at(view, offset, unpack)
+        read = reader.block_at(view, offset)
         if read is not None:
-            frame, offset = read
-            yield frame
+            frames, offset = read
+            expected = frames[-1].seq + 1
+            yield frames
             continue
-        resume = search.frame_after(offset)
-        yield Damage(offset=offset, length=resume - offset, torn=resume == end)
+        resume = search.block_after(offset)
+        yield Damage(
+            offset=offset,
+            length=resume - offset,
+            torn=resume == end,
+            between=bool(expected) and resume < end,
+            frames=reader.claimed(view, offset, resume, expected),
+        )
         offset = resume
 
 
 @dataclass(slots=True)
 class _Search:
-    """Looks for the next whole frame; every one's payload begins as zstd does."""
+    """Looks for the next whole block; every one's payload begins as zstd does."""
 
     data: bytes
     view: memoryview
-    unpack: zstandard.ZstdDecompressor
+    reader: "_Reader"
     left: int
     """Bytes whose checksum may still be tried: content made for it could ask for each byte over and over."""
 
-    def frame_after(self, offset: int) -> int:
+    def block_after(self, offset: int) -> int:
         """Where it begins, or the end."""
-        at = self.data.find(zstandard.FRAME_HEADER, offset + 1 + _HEAD.size)
+        head = self.reader.head
+        at = self.data.find(zstandard.FRAME_HEADER, offset + 1 + head.size)
         while at >= 0 and self.left > 0:
-            length = _HEAD.unpack_from(self.view, at - _HEAD.size)[0]
+            length = head.unpack_from(self.view, at - head.size)[0]
             if at + length <= len(self.view):
                 self.left -= length
-                if _frame_at(self.view, at - _HEAD.size, self.unpack):
-                    return at - _HEAD.size
+                if self.reader.block_at(self.view, at - head.size):
+                    return at - head.size
             at = self.data.find(zstandard.FRAME_HEADER, at + 1)
         return len(self.view)
 
 
-def _frame_at(view: memoryview, offset: int, unpack: zstandard.ZstdDecompressor) -> tuple[Frame, int] | None:
-    found = _payload_at(view, offset)
-    if found is None:
-        return None
-    seq, payload, following = found
-    try:
-        if zstandard.frame_content_size(payload) > MAX_FRAME:  # else it is believed whatever it says
+class _Reader:
+    """Reads blocks of one version; what it unpacks with serves for all, as each costs as much as a frame."""
+
+    def __init__(self, head: struct.Struct, decode: "_Decode") -> None:
+        self.head = head
+        self._decode = decode
+        self._unpack = zstandard.ZstdDecompressor()
+
+    def block_at(self, view: memoryview, offset: int) -> tuple[list[Frame], int] | None:
+        """The block's frames, at least one, and the offset after it; None where it is damaged."""
+        found = _payload_at(view, offset, self.head)
+        if found is None:
             return None
-        plain = unpack.decompress(payload, max_output_size=MAX_FRAME)
-        frame = msgspec.msgpack.decode(plain, type=Frame)
-    except (zstandard.ZstdError, msgspec.MsgspecError, ValueError):
-        return None
-    return (frame, following) if frame.seq == seq else None
+        (first, *count), payload, following = found
+        try:
+            if zstandard.frame_content_size(payload) > MAX_BLOCK:  # else it is believed whatever it says
+                return None
+            frames = self._decode(self._unpack.decompress(payload, max_output_size=MAX_BLOCK))
+        except (zstandard.ZstdError, msgspec.MsgspecError, ValueError):
+            return None
+        if not frames or [len(frames)] != (count or [1]):
+            return None
+        numbered = all(frame.seq == number for number, frame in enumerate(frames, first))
+        return (frames, following) if numbered else None
+
+    def claimed(self, view: memoryview, offset: int, end: int, expected: int) -> int | None:
+        """How many frames damaged blocks say that they hold; None where their heads do not fit."""
+        total = 0
+        while offset + self.head.size <= end:
+            length, _, first, *count = self.head.unpack_from(view, offset)
+            frames = (count or [1])[0]
+            if frames > _MOST_CLAIMED or first != (expected or first):
+                return None
+            total, expected, offset = total + frames, first + frames, offset + self.head.size + length
+        fits = offset == end or (offset > end == len(view))
+        return total if total and fits else None
 
 
-def _payload_at(view: memoryview, offset: int) -> tuple[int, memoryview, int] | None:
-    """Sequence, payload and the offset after it, where the checksum fits."""
-    start = offset + _HEAD.size
+type _Decode = Callable[[bytes], list[Frame]]
+
+_PACKER = msgspec.msgpack.Encoder()
+_several: _Decode = msgspec.msgpack.Decoder(list[Frame]).decode
+_FRAME = msgspec.msgpack.Decoder(Frame)
+
+
+def _single(plain: bytes) -> list[Frame]:
+    return [_FRAME.decode(plain)]
+
+
+def _payload_at(
+    view: memoryview, offset: int, head: struct.Struct
+) -> tuple[tuple[int, ...], memoryview, int] | None:
+    """The head's numbers after the checksum, the payload and the offset after it, where the checksum fits."""
+    start = offset + head.size
     if start > len(view):
         return None
-    length, checksum, seq = _HEAD.unpack_from(view, offset)
-    if length > MAX_FRAME or start + length > len(view):
+    length, checksum, *numbers = head.unpack_from(view, offset)
+    if length > MAX_BLOCK or start + length > len(view):
         return None
-    payload = view[start : start + length]
-    if _checksum(seq, bytes(payload)) != checksum:
+    if _checksum(bytes(view[offset + _SUMMED : start + length])) != checksum:
         return None
-    return seq, payload, start + length
+    return tuple(numbers), view[start : start + length], start + length
 
 
-def _framed(seq: int, payload: bytes) -> bytes:
-    return _HEAD.pack(len(payload), _checksum(seq, payload), seq) + payload
+def _framed(payload: bytes, head: struct.Struct, *numbers: int) -> bytes:
+    rest = head.pack(0, 0, *numbers)[_SUMMED:] + payload
+    return len(payload).to_bytes(4) + _checksum(rest).to_bytes(4) + rest
 
 
-def _checksum(seq: int, payload: bytes) -> int:
-    checksum: int = google_crc32c.extend(google_crc32c.value(seq.to_bytes(8, "big")), payload)
+def _checksum(data: bytes) -> int:
+    checksum: int = google_crc32c.value(data)
     return checksum
 
 

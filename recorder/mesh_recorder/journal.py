@@ -2,13 +2,15 @@
 
 1. Nothing in here raises for a disk that is full or not ours: the exchange is counted as dropped.
 2. A number is used once: by an exchange or by a gap that reached the spool.
+3. Exchanges are written several at a time, as a block: one compression and one write for all of them.
 """
 
 import logging
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mesh_core.frames import Frame, Gap, Run, encode_frame
+from mesh_core.frames import Frame, Gap, Run, encode_block, pack_frame
 from mesh_core.model import Bodies, Exchange
 from mesh_recorder.counters import Drops
 from mesh_recorder.settings import Durability
@@ -26,6 +28,29 @@ SEAL_BYTES = 8 * 1024 * 1024
 """A segment is sealed at this size, whatever the shipper does."""
 RETRY_SECONDS = 1.0
 """A spool that cannot be opened is tried again after this time."""
+BLOCK_BYTES = 256 * 1024
+"""A block is written once it holds so many bytes, before compression …"""
+BLOCK_FRAMES = 64
+"""… or so many exchanges, or when nothing more is to be written at the moment."""
+
+
+@dataclass(slots=True)
+class _Block:
+    """Exchanges that are packed, and not written yet."""
+
+    packed: list[bytes] = field(default_factory=list)
+    recorded: list[tuple[Exchange, Bodies]] = field(default_factory=list)
+    """The same, in case they have to be written one by one."""
+    size: int = 0
+
+    def add(self, packed: bytes, exchange: Exchange, bodies: Bodies) -> None:
+        self.packed.append(packed)
+        self.recorded.append((exchange, bodies))
+        self.size += len(packed)
+
+    @property
+    def full(self) -> bool:
+        return self.size >= BLOCK_BYTES or len(self.packed) >= BLOCK_FRAMES
 
 
 class Journal:
@@ -48,6 +73,7 @@ class Journal:
         self._shipper = shipper
         self._spool: Spool | None = None
         self._seq = 0
+        self._block = _Block()
         self._drops = Drops()
         self._kept_back = 0
         self._held_left: list[Sealed] = []
@@ -69,7 +95,8 @@ class Journal:
     @property
     def unfinished(self) -> bool:
         """Whether something has to be synced, sealed or written before long."""
-        return bool(self._drops.counts) or (self._spool is not None and self._spool.size > 0)
+        written = self._spool is not None and self._spool.size > 0
+        return written or bool(self._drops.counts) or bool(self._block.packed)
 
     def open(self) -> Spool | None:
         """The spool, opened where it can be, with what earlier runs left handed to the shipper."""
@@ -99,15 +126,35 @@ class Journal:
         return (without_bodies(exchange), {}) if what is Shed.BODIES else (exchange, bodies)
 
     def write(self, exchange: Exchange, bodies: Bodies) -> None:
-        """Write one exchange, or count it as dropped."""
-        frame = Frame(seq=self._seq + 1, exchange=exchange, bodies=dict(bodies))
-        if self._append(frame, exchanges=1):
-            self.written += 1
-            self.failures += exchange.failed
-            if self._each:
-                self._sync()
-        else:
-            self.drop("spool_unwritable", 1, exchange.started_at, exchange.ended_at)
+        """Write one exchange with the block that it belongs to; at once where each is to be synced."""
+        block = self._block
+        block.add(self._packed(exchange, bodies, after=len(block.packed)), exchange, bodies)
+        if self._each:
+            self.flush()
+            self._sync()
+        elif block.full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the block that is being filled; what of it the disk does not take is counted as dropped."""
+        block, self._block = self._block, _Block()
+        if not block.packed:
+            return
+        if self._append(block.packed, exchanges=len(block.packed)):
+            self.written += len(block.packed)
+            self.failures += sum(exchange.failed for exchange, _ in block.recorded)
+            return
+        if len(block.packed) > 1:  # there may be room for some of them
+            for exchange, bodies in block.recorded:
+                self._block.add(self._packed(exchange, bodies), exchange, bodies)
+                self.flush()
+            return
+        exchange, _ = block.recorded[0]
+        self.drop("spool_unwritable", 1, exchange.started_at, exchange.ended_at)
+
+    def _packed(self, exchange: Exchange, bodies: Bodies, *, after: int = 0) -> bytes:
+        """One exchange under the number that it gets if the `after` before it are written."""
+        return pack_frame(Frame(seq=self._seq + after + 1, exchange=exchange, bodies=dict(bodies)))
 
     def drop(self, reason: str, count: int, started_at: int, ended_at: int) -> None:
         """Count exchanges that are not recorded; the gap is written with the next sync."""
@@ -152,6 +199,7 @@ class Journal:
             return
         if now - self._synced_at >= SYNC_SECONDS or (self._spool is not None and self._spool.overdue):
             self._synced_at = now
+            self.flush()
             self._sync()
         # While segments wait for the store, new ones grow to their full size.
         wanted = self._shipper is not None and self._shipper.idle
@@ -161,7 +209,8 @@ class Journal:
             self.seal()
 
     def seal(self) -> None:
-        """Write the gaps, end the open segment, and hand it over."""
+        """Write the block and the gaps, end the open segment, and hand it over."""
+        self.flush()
         self._write_gaps()
         self._end_segment()
 
@@ -182,16 +231,20 @@ class Journal:
         if self._spool is not None:
             self._spool.close()
 
-    def _append(self, frame: Frame, *, exchanges: int) -> bool:
-        spool = self.open()
-        if spool is None:
-            return False
+    def _append(self, packed: list[bytes], *, exchanges: int) -> bool:
+        """Write a block of frames that follow the last one; whether the spool took it."""
         try:
-            spool.append(encode_frame(frame), exchanges=exchanges)
+            spool = self.open()
+            if spool is None:
+                return False
+            spool.append(encode_block(self._seq + 1, packed), exchanges=exchanges)
         except OSError as error:
             self._refused(error)
             return False
-        self._seq = frame.seq
+        except Exception as error:  # noqa: BLE001  # what is in the block is counted as dropped, whatever it was
+            self._warn(f"the spool cannot be written ({type(error).__name__})")
+            return False
+        self._seq += len(packed)
         self._warned = ""
         return True
 
@@ -216,7 +269,7 @@ class Journal:
         for reason, count in list(self._drops.counts.items()):
             started_at, ended_at = self._drops.windows[reason]
             gap = Gap(reason=reason, count=count, started_at=started_at, ended_at=ended_at)
-            if not self._append(Frame(seq=self._seq + 1, gap=gap), exchanges=0):
+            if not self._append([pack_frame(Frame(seq=self._seq + 1, gap=gap))], exchanges=0):
                 return
             self._drops.forget(reason)
 
@@ -230,7 +283,7 @@ class Journal:
     def used(self) -> int:
         """Bytes that the spool takes."""
         waiting = self._shipper.spool_bytes if self._shipper else self._kept_back
-        return waiting + (self._spool.size if self._spool else 0)
+        return waiting + self._block.size + (self._spool.size if self._spool else 0)
 
     def _warn(self, problem: str) -> None:
         if problem != self._warned:

@@ -28,8 +28,9 @@ logger = logging.getLogger(__name__)
 
 BATCH_WAIT = 0.02
 """Seconds that the writer lets exchanges gather, so that it wakes seldom."""
-SLICE = 32
-"""Exchanges written before the writer lets others run."""
+SLICE_SECONDS = 0.001
+"""How long the writer works before it lets others run: so long the event loop may have to wait for the
+interpreter."""
 SPOOL_CAP = 1024**3
 """Bytes that a spool may take."""
 HELD_SHARE = 4
@@ -216,6 +217,8 @@ class Pipeline[Captured: Held]:
         self._journal.close()
 
     def _look_after(self) -> None:
+        if not self._queue:
+            self._journal.flush()
         now = time.monotonic()
         while self._failures:
             self._selection.heard(self._failures.popleft(), now)
@@ -240,7 +243,8 @@ class Pipeline[Captured: Held]:
             self._ending.wait(BATCH_WAIT)
 
     def _write_slice(self) -> None:
-        for _ in range(min(SLICE, len(self._queue))):
+        until = time.monotonic() + SLICE_SECONDS
+        while self._queue and time.monotonic() < until:
             captured = self._queue.popleft()
             try:
                 self._write(captured)

@@ -184,7 +184,7 @@ class Shipper:
             content = sealed.path.read_bytes()
         except FileNotFoundError:
             self._done(sealed)  # somebody tidied up; nothing is left to do
-            self._count_lost(sealed.exchanges or 0)
+            self._count_lost(0 if sealed.resumed else sealed.exchanges or 0)
             return
         try:
             segment = decode_segment(content)
@@ -197,10 +197,10 @@ class Shipper:
             return
         self._opened().ingest(content)
         lost = _lost_in(segment, sealed)
-        if sealed.exchanges is None:
+        if sealed.resumed:
             self.resumed += 1
         else:
-            self.stored += sealed.exchanges - lost
+            self.stored += (sealed.exchanges or 0) - lost
         if segment.damage and not all(damage.torn for damage in segment.damage):
             self._set_aside(sealed, lost=lost)
             return
@@ -271,7 +271,7 @@ def _lost_in(segment: Segment, sealed: Sealed) -> int:
         return sealed.exchanges - sum(frame.exchange is not None for frame in segment.frames)
     numbers = [frame.seq for frame in segment.frames]
     missing = numbers[-1] - numbers[0] + 1 - len(numbers) if numbers else 0
-    return missing + any(damage.torn for damage in segment.damage)
+    return missing + sum(damage.frames or 1 for damage in segment.damage if not damage.between)
 
 
 def _cut_in_header(content: bytes) -> bool:

@@ -1,8 +1,8 @@
 """The sidecar's local append-only files, between traffic and store.
 
 1. One recorder writes a folder: it holds the lock on it, and a second one takes a folder beside it.
-2. `RUN-NUMBER.open` is being written, `.seg` is whole and waits to be shipped, `.bad` could not be read,
-   `.held` waits until it is known whether anybody wants it.
+2. `RUN-NUMBER.open` is being written, `RUN-NUMBER.EXCHANGES.seg` is whole and waits to be shipped, `.bad`
+   could not be read, `.held` waits until it is known whether anybody wants it.
 3. A write that fails leaves the segment as it was before, or the segment is given up.
 """
 
@@ -27,7 +27,9 @@ class Sealed:
     path: Path
     size: int
     exchanges: int | None = None
-    """How many this run put into it; None for a segment of an earlier run."""
+    """How many were put into it; None where the run that did so could not say."""
+    resumed: bool = False
+    """Whether that was an earlier run."""
 
 
 class Spool:
@@ -68,20 +70,20 @@ class Spool:
         """Whether so much was written that it has to be synced, however soon after the last time."""
         return self._unsynced >= SYNC_BYTES
 
-    def append(self, frame: bytes, *, exchanges: int = 1) -> None:
-        """Write one frame, into a new segment where none is open.
+    def append(self, block: bytes, *, exchanges: int) -> None:
+        """Write one block, into a new segment where none is open.
 
         Raises:
             OSError: nothing of it was kept.
         """
         descriptor = self._file if self._file is not None else self._begin()
         try:
-            write_all(descriptor, frame)
+            write_all(descriptor, block)
         except OSError:
             self._take_back(descriptor)
             raise
-        self._size += len(frame)
-        self._unsynced += len(frame)
+        self._size += len(block)
+        self._unsynced += len(block)
         self._exchanges += exchanges
 
     def sync(self) -> None:
@@ -107,7 +109,7 @@ class Spool:
             self.sync()
         descriptor, self._file = self._file, None
         os.close(descriptor)
-        whole = self._path.with_suffix(".seg")
+        whole = self._path.with_suffix(f".{self._exchanges}.seg")
         sealed = Sealed(path=whole, size=self._size, exchanges=self._exchanges)
         self._size = self._exchanges = 0
         with contextlib.suppress(FileNotFoundError):  # somebody tidied up: it is missed where it is shipped
@@ -140,7 +142,7 @@ class Spool:
             os.ftruncate(descriptor, self._size)
             os.lseek(descriptor, self._size, os.SEEK_SET)
         except OSError:
-            # The tail is torn: the reader cuts it off, and the next frame goes to a new segment.
+            # The tail is torn: the reader cuts it off, and the next block goes to a new segment.
             with contextlib.suppress(OSError):
                 self.seal()
 
@@ -187,4 +189,6 @@ def _adopt(path: Path, folder: Path, suffix: str) -> Sealed:
     ours = folder / f"{path.stem}{suffix}"
     if path != ours:
         path.rename(ours)
-    return Sealed(path=ours, size=ours.stat().st_size)
+    count = path.stem.rpartition(".")[2]
+    exchanges = int(count) if suffix == ".seg" and count.isdigit() else None
+    return Sealed(path=ours, size=ours.stat().st_size, exchanges=exchanges, resumed=True)

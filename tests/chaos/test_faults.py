@@ -20,7 +20,7 @@ from mesh_core.trace import Completeness
 from mesh_recorder.addons import recording
 from mesh_recorder.counters import Counters
 from mesh_recorder.journal import Journal
-from mesh_recorder.settings import Endpoint, Listen, SidecarSettings
+from mesh_recorder.settings import Durability, Endpoint, Listen, SidecarSettings
 from mesh_recorder.sidecar import Sidecar
 from mesh_store.store import open_store
 from support.chaos import Gate, Mode, TcpProxy
@@ -170,7 +170,8 @@ def test_a_spool_with_flipped_bits(tmp_path: Path) -> None:
     url, chance = sqlite_url(tmp_path), random.Random(27)
 
     async def left_behind() -> int:
-        async with traffic(tmp_path, url, drain_timeout=1.0) as flow:
+        # Each exchange in a block of its own, so that a flip costs one.
+        async with traffic(tmp_path, url, drain_timeout=1.0, durability=Durability.EACH) as flow:
             flow.gate.shut.set()
             await flow.ask(60)
             return (await flow.stop()).spooled

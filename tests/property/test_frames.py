@@ -1,9 +1,22 @@
 """No damage to a segment makes a wrong payload readable, or the reader fail."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh_core.frames import Frame, Gap, SegmentUnreadable, decode_segment, encode_frame, encode_header
+from mesh_core.frames import (
+    FIRST_MAGIC,
+    MAGIC,
+    Frame,
+    Gap,
+    SegmentUnreadable,
+    decode_segment,
+    encode_block,
+    encode_frame,
+    encode_header,
+    pack_frame,
+)
 from support.recorded import RUN, FakeCapture, finish
 
 FRAMES = [
@@ -57,9 +70,20 @@ def test_what_follows_foreign_bytes_is_read_again(noise: bytes, after: int) -> N
     assert sum(damage.length for damage in segment.damage) == len(noise)
 
 
+@given(cuts=st.sets(st.integers(1, len(FRAMES) - 1)))
+def test_frames_read_the_same_in_whatever_blocks_they_were_written(cuts: set[int]) -> None:
+    edges = [0, *sorted(cuts), len(FRAMES)]
+    blocks = [FRAMES[begin:end] for begin, end in pairwise(edges)]
+    written = [encode_block(block[0].seq, [pack_frame(frame) for frame in block]) for block in blocks]
+
+    segment = decode_segment(encode_header(RUN) + b"".join(written))
+
+    assert (list(segment.frames), segment.damage) == (FRAMES, ())
+
+
 @given(content=st.binary(max_size=200))
 def test_no_content_makes_the_reader_fail_otherwise_than_unreadable(content: bytes) -> None:
-    for data in (content, b"MESHSEG1" + content):
+    for data in (content, MAGIC + content, FIRST_MAGIC + content):
         try:
             assert decode_segment(data).frames == ()
         except SegmentUnreadable:

@@ -1,8 +1,8 @@
 import errno
 import logging
 import os
-import shutil
 import resource
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 from mesh_core.frames import Run, decode_segment
 from mesh_core.model import Bodies, Exchange
 from mesh_recorder.pipeline import Pipeline
+from mesh_recorder.settings import Durability
 from support.recorded import RUN, FakeCapture, MemoryStore, finish
 
 
@@ -20,7 +21,13 @@ def as_it_is(exchange: Exchange, bodies: Bodies) -> tuple[Exchange, Bodies]:
 
 
 def a_pipeline(
-    folder: Path, store: MemoryStore | None = None, *, run: Run = RUN, budget: int = 2**26, cap: int = 2**30
+    folder: Path,
+    store: MemoryStore | None = None,
+    *,
+    run: Run = RUN,
+    budget: int = 2**26,
+    cap: int = 2**30,
+    durability: Durability = Durability.BATCH,
 ) -> Pipeline[FakeCapture]:
     return Pipeline(
         finish=finish,
@@ -30,6 +37,7 @@ def a_pipeline(
         open_sink=store.opened if store else None,
         budget=budget,
         cap=cap,
+        durability=durability,
     )
 
 
@@ -239,15 +247,15 @@ def test_a_spool_that_fills_up_gives_bodies_then_successes_then_failures(tmp_pat
 
 
 def test_a_torn_tail_is_cut_and_counted(tmp_path: Path) -> None:
-    """Case R27: cut at every byte of the last frame."""
-    first = a_pipeline(tmp_path)
+    """Case R27: cut at every byte of the last block."""
+    first = a_pipeline(tmp_path, durability=Durability.EACH)
     first.start()
     for number in (1, 2):
         first.offer(FakeCapture(number))
     first.drain(10)
     [path] = tmp_path.glob("*.seg")
     whole = path.read_bytes()
-    length = len(whole) - _offset_of_last_frame(whole)
+    length = len(whole) - _offset_of_last_block(whole)
     for cut in range(1, length, max(1, length // 12)):
         path.write_bytes(whole[:-cut])
 
@@ -263,7 +271,7 @@ def test_a_torn_tail_is_cut_and_counted(tmp_path: Path) -> None:
 def test_a_segment_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
     """Case R27: quarantined, never a crash loop."""
     (tmp_path / ("c" * 32 + "-00000001.seg")).write_bytes(b"MESHSEG9" + b"x" * 500)
-    (tmp_path / ("d" * 32 + "-00000001.open")).write_bytes(b"MESHSEG1")
+    (tmp_path / ("d" * 32 + "-00000001.open")).write_bytes(b"MESHSEG2")
     store = MemoryStore()
     pipeline = a_pipeline(tmp_path, store)
     pipeline.start()
@@ -279,7 +287,7 @@ def test_a_segment_that_cannot_be_read_is_set_aside(tmp_path: Path) -> None:
 
 def test_damage_inside_a_segment_is_counted_as_a_gap(tmp_path: Path) -> None:
     away = MemoryStore()
-    first = a_pipeline(tmp_path, None)
+    first = a_pipeline(tmp_path, durability=Durability.EACH)
     first.start()
     for number in (1, 2, 3):
         first.offer(FakeCapture(number, body=os.urandom(1000)))
@@ -307,15 +315,15 @@ def _run(letter: str) -> Run:
     )
 
 
-def _offset_of_last_frame(segment: bytes) -> int:
-    offset, last = 8, 8
+def _offset_of_last_block(segment: bytes) -> int:
+    last = offset = 24 + int.from_bytes(segment[8:12])
     while offset < len(segment):
-        last, offset = offset, offset + 16 + int.from_bytes(segment[offset : offset + 4])
+        last, offset = offset, offset + 20 + int.from_bytes(segment[offset : offset + 4])
     return last
 
 
 def test_damage_that_shipping_finds_at_the_very_end_is_still_written_down(tmp_path: Path) -> None:
-    first = a_pipeline(tmp_path, None)
+    first = a_pipeline(tmp_path, durability=Durability.EACH)
     first.start()
     for number in (1, 2, 3):
         first.offer(FakeCapture(number, body=os.urandom(1000)))
