@@ -6,7 +6,7 @@ Options after a single name are that benchmark's: `python -m bench recorder --he
 import sys
 from importlib import import_module
 
-NAMES = ("recorder", "redact", "store")
+NAMES = ("correlate", "recorder", "redact", "store")
 WITH_OPTIONS = ("recorder",)
 
 

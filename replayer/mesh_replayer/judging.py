@@ -1,6 +1,7 @@
 """One answer judged: hidden as the recorded one was, compared, and given its verdict. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from msgspec import structs
 
@@ -9,10 +10,12 @@ from mesh_core.model import Bodies, Exchange
 from mesh_core.outcome import Outcome
 from mesh_core.redact import Redactor
 from mesh_replayer.alike import by_class
-from mesh_replayer.diff import compare
+from mesh_replayer.diff import Comparison, Difference, compare
 from mesh_replayer.events import Answered, Judged
 from mesh_replayer.plan import Step
 from mesh_replayer.verdict import Judgement, Verdict, judge
+
+type Explain = Callable[[Difference], str | None]
 
 _NOTHING_TO_COMPARE = frozenset({Outcome.CONNECT_FAILED, Outcome.DNS_FAILED, Outcome.TLS_FAILED})
 
@@ -28,6 +31,14 @@ class Judge:
     keyed: bool = True
     """Whether the redactor has the project's key; without it hidden values are equal by class."""
 
+    @property
+    def hides(self) -> tuple[Callable[[str], str], ...]:
+        """How a value may look once it is hidden: by its name, and by its form."""
+        if self.redactor is None:
+            return ()
+        redactor = self.redactor
+        return lambda value: redactor.token(value.encode()).decode("latin-1"), redactor.text
+
     def judged(
         self,
         step: Step,
@@ -36,6 +47,7 @@ class Judge:
         *,
         recorded_bodies: Bodies,
         kept: Bodies,
+        explain: Explain | None = None,
     ) -> tuple[Answered, Judged]:
         """What came of one request that was sent, and what the run says of it.
 
@@ -45,11 +57,12 @@ class Judge:
             replayed: what came of it now.
             recorded_bodies: then, by hash.
             kept: bodies of now, by hash.
+            explain: why a difference means nothing, where that is known.
         """
         recorded, then = self._hidden(step.exchange, recorded_bodies, step.exchange.trace_id)
         replayed, now = self._hidden(replayed, kept, step.exchange.trace_id)
         bodies = {**then, **now}
-        comparison = compare(recorded, replayed, bodies)
+        comparison = _explained(compare(recorded, replayed, bodies), explain)
         judgement = judge(
             step.exchange,
             replayed,
@@ -80,6 +93,14 @@ class Judge:
         hidden, content = self.redactor.apply(ours, bodies)
         hidden = structs.replace(hidden, trace_id=exchange.trace_id)
         return (hidden, content) if self.keyed else by_class(hidden, content)
+
+
+def _explained(comparison: Comparison, explain: Explain | None) -> Comparison:
+    if explain is None or not comparison.differences:
+        return comparison
+    found = [(each, each.noise or explain(each)) for each in comparison.differences]
+    marked = tuple(replace(each, noise=noise) if noise else each for each, noise in found)
+    return replace(comparison, differences=marked)
 
 
 def _reason(judgement: Judgement, step: Step, replayed: Exchange) -> str:

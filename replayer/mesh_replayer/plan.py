@@ -14,6 +14,7 @@ from mesh_core.culprit import culprit
 from mesh_core.errors import ConfigInvalid, NotRecorded
 from mesh_core.model import Direction, Exchange
 from mesh_core.trace import Trace
+from mesh_replayer.correlate import Link
 from mesh_replayer.schedule import Timing
 from mesh_replayer.target import Target
 from mesh_replayer.verdict import skip_reason
@@ -37,6 +38,8 @@ class Step:
     target: Target
     session: str | None = None
     """Requests of one session keep their recorded order; None where the trace is the session."""
+    after: tuple[int, ...] = ()
+    """Earlier steps, by their place in the plan, whose answers it uses."""
     skip: str | None = None
     """Why it is not sent; None where it is."""
 
@@ -53,6 +56,7 @@ class Step:
             end=self.exchange.ended_at,
             session=self.session or self.exchange.trace_id,
             lane=self.lane,
+            after=self.after,
         )
 
 
@@ -78,6 +82,8 @@ class Plan:
     choices: tuple[Choice, ...]
     steps: tuple[Step, ...]
     trace_id: str | None = None
+    links: tuple[Link, ...] = ()
+    """Values that flow from an answer to a later request."""
     selection: Selection | None = None
     """How the steps were chosen, where there were more."""
     old_failures: bool = False

@@ -120,7 +120,7 @@ def _fitting_body(fields: Headers, exchange: Exchange, body: bytes, changes: lis
     ref = exchange.request_body
     if ref is not None and ref.decoded and ref.content_encoding:
         fields = tuple(field for field in fields if field[0].lower() != b"content-encoding")
-        changes.append("body decoded, as values in it were redacted")
+        changes.append("body decoded, as values in it were replaced")
     if is_chunked(fields):
         return fields
     length = b"%d" % len(body)
@@ -129,7 +129,7 @@ def _fitting_body(fields: Headers, exchange: Exchange, body: bytes, changes: lis
         # Without a length or chunks, HTTP/1 has no request body.
         return (*fields, (b"content-length", length)) if body else fields
     if given != length and ref is not None and (ref.decoded or ref.full_hash is None):
-        changes.append("Content-Length, as values in the body were redacted")
+        changes.append("Content-Length, as values in the body were replaced")
         return _with(fields, b"content-length", length)
     return fields
 

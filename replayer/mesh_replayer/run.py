@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 
 from mesh_core.ids import uuid7
 from mesh_core.model import Bodies, Exchange
+from mesh_replayer.correlate import Flow
 from mesh_replayer.course import Course, skipped
 from mesh_replayer.events import Emit, Judged, RunFinished, RunStarted, counted
 from mesh_replayer.flaky import combined
 from mesh_replayer.judging import Judge
+from mesh_replayer.linking import route_of
 from mesh_replayer.plan import Plan, Step
 from mesh_replayer.prepare import Wishes, prepare
 from mesh_replayer.reply import reply_exchange
@@ -74,7 +76,9 @@ async def run_plan(
 
 def _course(plan: Plan, bodies: Bodies, sender: Sender, options: RunOptions, tally: "_Tally") -> Course:
     """One pass: every pass has traces of its own."""
-    requests = _Requests(plan, bodies, sender, options, FreshIds(options.random), tally.emit)
+    given = {name.lower().decode("latin-1") for name, _ in options.wishes.headers}
+    flow = Flow(plan.links, given, options.judge.hides)
+    requests = _Requests(plan, bodies, sender, options, FreshIds(options.random), flow, tally.emit)
     return Course(
         plan.steps,
         Schedule([step.timing for step in plan.steps], options.pace),
@@ -94,6 +98,7 @@ class _Requests:
     sender: Sender
     options: RunOptions
     ids: FreshIds
+    flow: Flow
     emit: Emit
     _left_of_lane: Counter[tuple[str, str]] = field(init=False)
 
@@ -104,16 +109,19 @@ class _Requests:
         """Send one request and judge what came of it."""
         step = self.plan.steps[index]
         try:
-            return await self._sent(step)
+            return await self._sent(index, step)
         finally:
             self._left_of_lane[step.lane] -= 1
             if not self._left_of_lane[step.lane]:
                 await self.sender.close(step.lane)
 
-    async def _sent(self, step: Step) -> Judged:
+    async def _sent(self, index: int, step: Step) -> Judged:
         if step.skip is not None:
             return skipped(step, step.skip)
-        prepared = prepare(step.exchange, self.bodies, self.options.wishes, self.ids)
+        filled = self.flow.filled(index, step.exchange, self.bodies, self._route)
+        if isinstance(filled, str):
+            return skipped(step, filled)
+        prepared = prepare(filled.exchange, filled.bodies, self.options.wishes, self.ids)
         if isinstance(prepared, str):
             return skipped(step, prepared)
         received = await self.sender.send(step, prepared.request)
@@ -124,11 +132,20 @@ class _Requests:
             id=uuid7(self.options.clock(), self.options.random(8)),
             recorder=self.options.version,
         )
+        self.flow.learn(index, replayed, kept)
         answered, judged = self.options.judge.judged(
-            step, prepared.changes, replayed, recorded_bodies=self.bodies, kept=kept
+            step,
+            (*filled.changes, *prepared.changes),
+            replayed,
+            recorded_bodies=self.bodies,
+            kept=kept,
+            explain=self.flow.explained,
         )
         self.emit(answered)
         return judged
+
+    def _route(self, index: int) -> str:
+        return route_of(self.plan.steps[index].exchange)
 
 
 @dataclass(slots=True)

@@ -29,6 +29,8 @@ class Given:
     pace: str
     concurrency: int
     repeat: int
+    correlated: bool
+    no_link: tuple[str, ...]
     fixed_status: tuple[int, ...]
     expect: str | None
     strict: bool
@@ -74,6 +76,14 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--repeat", type=click.IntRange(1, 1000), default=1, metavar="N",
         help="Send all of it N times, and tell what differs in some runs only.",
+    ),
+    click.option(
+        "--no-correlate", "correlated", is_flag=True, flag_value=False, default=True,
+        help="Send values as recorded, also those that earlier answers gave.",
+    ),
+    click.option(
+        "--no-link", multiple=True, metavar="NAME",
+        help="Leave out a link that --dry-run lists, such as cookie:sid; repeatable.",
     ),
     click.option(
         "--fixed-status", multiple=True, type=click.IntRange(400, 499), metavar="STATUS",
@@ -128,6 +138,7 @@ def trace_command(id: str, given: Given, project: Project) -> None:
     """
     from mesh_replayer.commands.naming import find_trace
     from mesh_replayer.commands.replaying import carry_out, targets_of
+    from mesh_replayer.commands.selecting import with_links
     from mesh_replayer.plan import plan_trace
     from mesh_store.store import open_store
 
@@ -136,6 +147,7 @@ def trace_command(id: str, given: Given, project: Project) -> None:
         trace = find_trace(store, id)
         plan = plan_trace(trace, targets, service=given.service, services=project.config.services)
         bodies = store.bodies(step.exchange for step in plan.steps)
+        plan = with_links(plan, bodies, given, store)
     raise SystemExit(carry_out(plan, bodies, given, project))
 
 

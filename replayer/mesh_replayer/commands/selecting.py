@@ -9,11 +9,14 @@ from pathlib import Path
 
 from mesh_core.config import Config
 from mesh_core.errors import ConfigInvalid, NotRecorded
+from mesh_core.masks import path_template
 from mesh_core.model import Bodies, Direction, Exchange, Lane, TraceOrigin
 from mesh_core.query import Query, parse_query
 from mesh_core.trace import build_trace
 from mesh_core.units import parse_seconds
 from mesh_replayer.captures import read_capture
+from mesh_replayer.commands.replay import Given
+from mesh_replayer.linking import linked
 from mesh_replayer.plan import Plan, Selection, plan_requests, plan_trace, service_of
 from mesh_replayer.spread import Spread, kind_of
 from mesh_replayer.target import Target
@@ -21,6 +24,8 @@ from mesh_store.store import Store
 
 MOST_LOOKED_AT = 20_000
 """Of what a query finds, the newest that are chosen from."""
+MOST_LIKE = 4
+"""Traces that confirm what flows in another one."""
 _PAGE = 1_000
 
 
@@ -126,6 +131,40 @@ def check_age(plan: Plan, most: str, now: int) -> None:
             f"what would be replayed was recorded {days} ago, longer than --max-age {most}",
             hint="record and save it again",
         )
+
+
+def with_links(plan: Plan, bodies: Bodies, given: Given, store: Store | None = None) -> Plan:
+    """The plan with what flows from its answers to its requests.
+
+    Args:
+        plan: as chosen.
+        bodies: of its exchanges.
+        given: the options.
+        store: where more recordings of the like may be, that tell what flows from what is the same always.
+    """
+    wanted = store is not None and given.correlated and len(plan.steps) > 1
+    others = _like(store, plan) if store is not None and wanted else []
+    more = store.bodies(each for other in others for each in other) if store is not None and others else {}
+    known = {**bodies, **more} if more else bodies
+    return linked(plan, known, others=others, off=given.no_link, correlated=given.correlated)
+
+
+def _like(store: Store, plan: Plan) -> list[list[Exchange]]:
+    """Inbound exchanges of the plan's services in other traces that began alike, the newest ones."""
+    entry = plan.steps[0].exchange
+    parts = path_template(entry.path).split("{id}")
+    route = "*".join(f'"{_escaped(part)}"' for part in parts if part)
+    words = f'direction:inbound service:"{_escaped(entry.service)}" method:"{_escaped(entry.method)}"'
+    query = parse_query(f"{words} path:{route}*", now=time.time_ns())
+    traces = dict.fromkeys(each.trace_id for each in store.search(query, limit=50).exchanges)
+    services = {choice.service for choice in plan.choices}
+    found: list[list[Exchange]] = []
+    for trace_id in traces:
+        if trace_id != plan.trace_id and len(found) < MOST_LIKE:
+            trace = store.trace(trace_id)
+            members = () if trace is None else trace.exchanges
+            found.append([e for e in members if e.direction is Direction.INBOUND and e.service in services])
+    return [each for each in found if len(each) > 1]
 
 
 def _plan_of(

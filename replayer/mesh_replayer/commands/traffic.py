@@ -49,7 +49,7 @@ def traffic_command(
       mesh-replay traffic service:cart status:5xx --target localhost:7002 --fail-on reproduced
     """
     from mesh_replayer.commands.replaying import carry_out, targets_of
-    from mesh_replayer.commands.selecting import traffic_plan
+    from mesh_replayer.commands.selecting import traffic_plan, with_links
     from mesh_replayer.stored import StoredBodies
     from mesh_store.store import open_store
 
@@ -65,7 +65,8 @@ def traffic_command(
             seed=secrets.randbits(32) if seed is None else seed,
         )
         plan = replace(plan, old_failures=fail_on is None)
-        code = carry_out(plan, StoredBodies(store), given, project)
+        bodies = StoredBodies(store)
+        code = carry_out(with_links(plan, bodies, given), bodies, given, project)
     raise SystemExit(code)
 
 
@@ -104,7 +105,7 @@ def run_command(
       mesh-replay run failures.har.zst --target cart=localhost:7002 --json
     """
     from mesh_replayer.commands.replaying import carry_out, targets_of
-    from mesh_replayer.commands.selecting import check_age, files_plan
+    from mesh_replayer.commands.selecting import check_age, files_plan, with_links
 
     targets = targets_of(given, project)
     plan, bodies = files_plan(
@@ -118,4 +119,5 @@ def run_command(
     if max_age is not None:
         check_age(plan, max_age, time.time_ns())
     old = plan.trace_id is None and fail_on is None
-    raise SystemExit(carry_out(replace(plan, old_failures=old), bodies, given, project))
+    plan = with_links(replace(plan, old_failures=old), bodies, given)
+    raise SystemExit(carry_out(plan, bodies, given, project))

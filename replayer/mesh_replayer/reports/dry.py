@@ -16,7 +16,7 @@ from mesh_replayer.look.safe import safe
 from mesh_replayer.plan import Plan, Step
 from mesh_replayer.prepare import Prepared, Wishes, prepare
 from mesh_replayer.reports.shapes import plan_json
-from mesh_replayer.reports.terminal import target_line
+from mesh_replayer.reports.terminal import link_lines, target_line
 from mesh_replayer.retrace import FreshIds
 from mesh_replayer.target import unsafe_methods
 
@@ -74,6 +74,7 @@ def _document(plan: Plan, rows: list[_Row]) -> dict[str, Any]:
 def _lines(plan: Plan, rows: list[_Row]) -> Iterator[Text]:
     for choice in plan.choices:
         yield target_line(choice)
+    yield from link_lines(plan, len(plan.links))
     for step, refused, ready in rows:
         line = Text(f"  {safe(step.exchange.method)} {safe(step.exchange.path)}")
         line.append(f"  to {safe(step.target.text)}", "dim")

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from mesh_replayer.correlate import Link
 from mesh_replayer.diff import Difference, LeftOut
 from mesh_replayer.events import Judged, RunFinished, RunStarted
 from mesh_replayer.plan import Plan, Selection
@@ -11,6 +12,8 @@ from mesh_replayer.schedule import Lateness
 
 MOST_DIFFERENCES = 1_000
 """Of one exchange."""
+MOST_LINKS = 1_000
+"""Of one plan."""
 MOST_VALUE = 10_000
 """Characters of one value."""
 
@@ -41,7 +44,21 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             {"target": choice.target.text, "service": choice.service, "service_reason": choice.reason}
             for choice in plan.choices
         ],
+        "links": [_link(plan, link) for link in plan.links[:MOST_LINKS]],
+        "links_left": max(0, len(plan.links) - MOST_LINKS),
         "selection": None if plan.selection is None else _selection(plan.selection),
+    }
+
+
+def _link(plan: Plan, link: Link) -> dict[str, Any]:
+    source = link.sources[0]
+    return {
+        "name": link.name,
+        "exchange_id": plan.steps[link.step].exchange.id,
+        "from_exchange_id": plan.steps[source.step].exchange.id,
+        "from": source.place.text,
+        "inside": list(link.label),
+        "evidence": link.evidence,
     }
 
 

@@ -7,15 +7,18 @@ from rich.console import Console
 from rich.text import Text
 
 from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
+from mesh_replayer.linking import route_of
 from mesh_replayer.look.console import print_lines
 from mesh_replayer.look.differences import difference_lines, left_out_lines
 from mesh_replayer.look.safe import safe
 from mesh_replayer.look.words import STYLES, duration
-from mesh_replayer.plan import Choice, Selection
+from mesh_replayer.plan import Choice, Plan, Selection
 from mesh_replayer.reports.grouping import grouped
 from mesh_replayer.schedule import LATE, Lateness
 from mesh_replayer.verdict import Verdict, what
 
+MOST_LINKS = 12
+"""That a run lists before it begins."""
 _SHOW_DIFFERENCES = frozenset({Verdict.DIFFERENT, Verdict.BROKEN, Verdict.FAILS_DIFFERENTLY})
 
 
@@ -49,6 +52,7 @@ def started_lines(event: RunStarted) -> Iterator[Text]:
     yield Text(f"{line}, run {event.run_id}", "dim")
     if event.plan.selection is not None:
         yield selection_line(event.plan.selection)
+    yield from link_lines(event.plan, MOST_LINKS)
     for note in event.notes:
         yield Text(note, "yellow")
 
@@ -61,6 +65,23 @@ def selection_line(selection: Selection) -> Text:
     if selection.looked_at < selection.found:
         line += f" (chosen from the newest {selection.looked_at})"
     return Text(f"{line}; --seed {selection.seed} chooses the same again", "dim")
+
+
+def link_lines(plan: Plan, most: int) -> Iterator[Text]:
+    """What flows from answers to later requests and why that is believed; those that are alike once."""
+    alike: dict[tuple[str, ...], int] = {}
+    for link in plan.links:
+        source = link.sources[0]
+        uses, gives = (route_of(plan.steps[at].exchange) for at in (link.step, source.step))
+        key = (link.name, uses, source.place.general.text, gives, link.evidence)
+        alike[key] = alike.get(key, 0) + 1
+    for name, uses, place, gives, evidence in list(alike)[:most]:
+        line = Text("link ", "dim")
+        line.append(safe(name), "cyan")
+        line.append(f" of {safe(uses)} from {safe(place)} of the answer to {safe(gives)} ({evidence})", "dim")
+        yield line
+    if len(alike) > most:
+        yield Text(f"and {len(alike) - most} more links; --dry-run lists them", "dim")
 
 
 def target_line(choice: Choice) -> Text:
