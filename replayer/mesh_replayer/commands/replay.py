@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,6 +115,18 @@ def replay_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(_OPTIONS):
         wrapped = option(wrapped)
     return wrapped
+
+
+def given_of(arguments: Sequence[str]) -> Given:
+    """What options say that nobody typed, with the defaults of all others.
+
+    Raises:
+        click.UsageError: there is no such option, or its value is wrong.
+    """
+    found: list[Given] = []
+    command = click.command()(replay_options(lambda *, given: found.append(given)))
+    command.main(list(arguments), standalone_mode=False)
+    return found[0]
 
 
 @click.command("trace")

@@ -55,17 +55,27 @@ def carry_out(
     Raises:
         MeshError: refused, wrongly used, or nothing could be tried.
     """
-    wishes = _wishes(plan, given)
     if given.dry_run:
+        wishes = _wishes(plan, given)
         return dry_run(plan, bodies, wishes, allow_unsafe=given.allow_unsafe, as_json=given.as_json)
+    # The bar goes before anything else is printed.
+    with ProgressReport(console(sys.stderr)) as progress:
+        handlers = [progress.handle, *open_reports(given.report, as_json=given.as_json), *also]
+        return replay(plan, bodies, given, project, handlers)
+
+
+def replay(plan: Plan, bodies: Bodies, given: Given, project: Project, handlers: Sequence[Emit]) -> ExitCode:
+    """Check and send; `handlers` get every event.
+
+    Raises:
+        MeshError: refused, wrongly used, or nothing could be tried.
+    """
+    wishes = _wishes(plan, given)
     if not given.allow_unsafe:
         for choice in plan.choices:
             sent = [step.exchange.method for step in plan.sent if step.target is choice.target]
             check_methods(choice.target, sent)
     options, notes = _options(wishes, given, project)
-    progress = ProgressReport(console(sys.stderr))
-    # The bar goes before anything else is printed.
-    handlers = [progress.handle, *open_reports(given.report, as_json=given.as_json), *also]
 
     def emit(event: Event) -> None:
         for handle in handlers:
@@ -78,13 +88,12 @@ def carry_out(
         if (ca := authority_of(project.config.services.get(choice.service), folder)) is not None
     }
 
-    async def replay() -> ExitCode:
+    async def send_all() -> ExitCode:
         routes = await resolve_all([choice.target for choice in plan.choices], authorities)
         sender = Sender(routes, _timeout(given.timeout))
         return (await run_plan(plan, bodies, sender, options, emit, notes)).exit_code
 
-    with progress:
-        return asyncio.run(replay())
+    return asyncio.run(send_all())
 
 
 def _wishes(plan: Plan, given: Given) -> Wishes:
