@@ -5,7 +5,9 @@ speed drifts; each figure is the best of its rounds. The hostile bodies are meas
 work that grows with the length alone gives 8.
 """
 
+import base64
 import hashlib
+import itertools
 import json
 import platform
 import random
@@ -21,8 +23,8 @@ from mesh_core.model import BodyRef, Direction, Exchange, Headers, Lane, TraceOr
 from mesh_core.outcome import Outcome
 from mesh_core.redact import Redactor
 
-ROUNDS = 40
-REPEATS = 50
+ROUNDS = 30
+REPEATS = 100
 REQUEST: Headers = (
     (b"Host", b"cart:8002"),
     (b"User-Agent", b"python-httpx/0.28.1"),
@@ -81,50 +83,87 @@ def exchange(
     return made, {digest: body}
 
 
-def order() -> dict[str, object]:
+def order(number: int) -> dict[str, object]:
     """About a kilobyte of JSON."""
-    rng = random.Random(1)
-    line = {"name": "Blue widget of steel", "quantity": 2, "price": 19.99, "tags": ["a", "b"]}
+    rng = random.Random(number)
+    line = {"name": "Blue widget of steel", "quantity": 2, "price": rng.randint(1, 9999) / 100}
     return {
         "id": str(uuid.UUID(int=rng.getrandbits(128))),
         "created_at": "2026-11-25T03:19:55.123Z",
-        "items": [{"sku": f"sku-{number}", **line} for number in range(8)],
+        "items": [{"sku": f"sku-{rng.randint(1, 10**6)}", **line, "tags": ["a", "b"]} for _ in range(8)],
         "status": "confirmed",
         "note": "leave at the door",
-        "total": 159.92,
+        "total": rng.randint(1, 10**6) / 100,
     }
+
+
+def links(number: int) -> dict[str, object]:
+    """Ids, addresses and times, as a list of resources has them."""
+    rng = random.Random(number)
+    return {
+        "items": [
+            {
+                "id": str(uuid.UUID(int=rng.getrandbits(128))),
+                "url": f"https://h/v1/items/{rng.randint(1, 10**6)}?page=2",
+                "at": 1764041995123 + rng.randint(0, 10**6),
+            }
+            for _ in range(9)
+        ]
+    }
+
+
+def client(number: int) -> Headers:
+    """What a browser that is logged in sends with each of its requests."""
+    rng = random.Random(number % 50)
+    claims = {"sub": str(rng.randint(1, 10**6)), "iss": "https://id.example", "exp": 1764041995 + number % 50}
+    parts = (b'{"alg":"RS256","typ":"JWT"}', json.dumps(claims).encode(), rng.randbytes(64))
+    jwt = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
+    return (
+        (b"User-Agent", b"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36"),
+        (b"Authorization", b"Bearer " + jwt),
+        (b"Cookie", b"theme=dark; sid=" + rng.randbytes(16).hex().encode()),
+        (b"Accept-Language", b"de-DE,de;q=0.9,en;q=0.8"),
+        (b"X-Request-Id", str(uuid.UUID(int=number)).encode()),
+    )
+
+
+type Made = tuple[Exchange, dict[str, bytes]]
+
+
+def cycled(
+    make: Callable[[int], Made], count: int = 4096, redact: Redact | None = None
+) -> Callable[[], object]:
+    """One exchange after the other, more of them than are remembered."""
+    redactor = Redactor(b"k" * 32, redact=redact)
+    rest = itertools.cycle([make(number) for number in range(count)])
+    return lambda: redactor.apply(*next(rest))
 
 
 def variants() -> dict[str, Callable[[], object]]:
-    redactor = Redactor(b"k" * 32)
-    ruled = Redactor(b"k" * 32, redact=Redact(hide=Places(json=("$.note", "$..sku"))))
-    plain = order()
-    body = json.dumps(plain).encode()
-    ids = {
-        "items": [
-            {"id": str(uuid.uuid4()), "url": f"https://h/v1/items/{n}?page=2", "at": 1764041995123}
-            for n in range(9)
-        ]
+    rules = Redact(hide=Places(json=("$.note", "$..sku")))
+    body = json.dumps(order(1)).encode()
+
+    def sent(
+        *, content_type: str = "application/json", extra: bool = False, **more: object
+    ) -> Callable[[int], Made]:
+        return lambda number: exchange(
+            json.dumps(order(number) | more).encode(), content_type, client(number) if extra else ()
+        )
+
+    secret = {"access_token": "Zq" * 20, "email": "bob@shop.example.org"}
+    return {
+        "json.loads and dumps": lambda: json.dumps(json.loads(body)),
+        "no body": cycled(lambda _: exchange(b""), 1),
+        "JSON": cycled(sent()),
+        "JSON, always the same": cycled(sent(), 1),
+        "JSON, with cookie, JWT and browser": cycled(sent(extra=True)),
+        "JSON with ids and links": cycled(lambda n: exchange(json.dumps(links(n)).encode())),
+        "JSON with escapes": cycled(sent(note='say "hi"\n')),
+        "JSON with a token and an e-mail": cycled(sent(extra=True, **secret)),
+        "JSON with secrets in an object": cycled(sent(credentials={"a": ["x"]})),
+        "JSON, rules by JSONPath": cycled(sent(), redact=rules),
+        "plain text": cycled(sent(content_type="text/plain")),
     }
-    secret = plain | {"access_token": "Zq" * 20, "email": "bob@shop.example.org"}
-    bearer: Headers = ((b"Authorization", b"Bearer abcdefgh"),)
-    cases = {
-        "no body": (redactor, exchange(b"")),
-        "clean": (redactor, exchange(body)),
-        "ids and links": (redactor, exchange(json.dumps(ids).encode())),
-        "with escapes": (redactor, exchange(json.dumps(plain | {"note": 'say "hi"\n'}).encode())),
-        "token and e-mail": (redactor, exchange(json.dumps(secret).encode(), extra=bearer)),
-        "secrets in an object": (
-            redactor,
-            exchange(json.dumps(plain | {"credentials": {"a": ["x"]}}).encode()),
-        ),
-        "rules by JSONPath": (ruled, exchange(body)),
-        "as plain text": (redactor, exchange(body, "text/plain")),
-    }
-    found: dict[str, Callable[[], object]] = {"json.loads and dumps": lambda: json.dumps(json.loads(body))}
-    for name, (each, (made, bodies)) in cases.items():
-        found[name] = lambda each=each, made=made, bodies=bodies: each.apply(made, bodies)
-    return found
 
 
 def measured(calls: dict[str, Callable[[], object]], *, rounds: int, repeats: int) -> dict[str, float]:
@@ -141,12 +180,11 @@ def measured(calls: dict[str, Callable[[], object]], *, rounds: int, repeats: in
 
 def hostile() -> dict[str, tuple[float, float]]:
     """Milliseconds for 512 KiB, and how many times those of 64 KiB."""
-    redactor = Redactor(b"k" * 32)
     calls: dict[str, Callable[[], object]] = {}
     for name, piece in HOSTILE.items():
         for size in (64, 512):
             made, bodies = exchange((piece * (size * 1024 // len(piece) + 1))[: size * 1024], "text/plain")
-            calls[f"{name} {size}"] = lambda made=made, bodies=bodies: redactor.apply(made, bodies)
+            calls[f"{name} {size}"] = lambda made=made, bodies=bodies: Redactor(b"k" * 32).apply(made, bodies)
     best = measured(calls, rounds=5, repeats=1)
     return {name: (best[f"{name} 512"] / 1000, best[f"{name} 512"] / best[f"{name} 64"]) for name in HOSTILE}
 

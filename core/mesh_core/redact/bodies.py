@@ -35,17 +35,22 @@ def hide_body(sweep: Sweep, ref: BodyRef, raw: bytes, headers: Headers) -> tuple
     """
     if not raw:
         return ref, raw
-    before = dict(sweep.counts)
     encoding = None if ref.decoded else ref.content_encoding or header_text(headers, b"content-encoding")
+    kind = ref.content_type or header_text(headers, b"content-type")
+    known = (ref.hash, kind, encoding, ref.truncated)
+    if known in sweep.rules.clean_bodies:
+        return ref, raw
+    before = dict(sweep.counts)
     try:
         content, short = plain(raw, encoding, limit=MOST_INFLATED)
-        kind = ref.content_type or header_text(headers, b"content-type")
         after = hide_content(sweep, content, kind, short or ref.truncated, headers)
     except Unreadable as why:
         sweep.counts.clear()  # what was hidden in what is not kept
         sweep.counts.update({**before, f"dropped:{why}": before.get(f"dropped:{why}", 0) + 1})
         return _renewed(ref, b"", dropped=True, encoded=False), b""
     if after == content and not short:
+        if kind is None or not kind.startswith("application/grpc"):  # those are read by a header more
+            sweep.rules.remember_body(known)
         return ref, raw
     changed = before != dict(sweep.counts)
     if not changed:

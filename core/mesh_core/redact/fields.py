@@ -10,7 +10,7 @@ from urllib.parse import quote_plus, unquote_to_bytes
 from mesh_core.redact.headers import hide_headers
 from mesh_core.redact.named import named
 from mesh_core.redact.names import KeyKind, needs_state
-from mesh_core.redact.sweep import Sweep, Unreadable
+from mesh_core.redact.sweep import LOOKING, Sweep, Unreadable
 from mesh_core.redact.values import look_through
 
 type Content = Callable[[Sweep, bytes, str | None, bool], bytes]
@@ -24,6 +24,7 @@ DROPPED = b"mr1_dropped"
 def hide_form(sweep: Sweep, raw: bytes, *, cut: bool = False) -> bytes:
     """`application/x-www-form-urlencoded`; of one that was cut off, the last value goes."""
     fields = raw.split(b"&")
+    sweep.spend(len(fields))
     if cut:
         name, equals, _ = fields[-1].partition(b"=")
         fields[-1] = name + equals if equals else b""
@@ -79,6 +80,7 @@ def hide_multipart(sweep: Sweep, raw: bytes, boundary: str, content: Content, *,
     """
     mark = b"--" + boundary.encode("latin-1", "replace")
     first, *parts = raw.split(mark)
+    sweep.spend(LOOKING * len(parts))
     if not boundary or not parts:
         raise Unreadable("multipart")
     last = len(parts) - 1
@@ -127,6 +129,7 @@ def _part_body(
         inner = decode(before)
         after = content(sweep, inner, kind_of, cut)
     except (Unreadable, binascii.Error) as why:
+        sweep.spend(LOOKING)  # where no work is left, nothing of the body is kept
         sweep.counts[f"dropped:{why if isinstance(why, Unreadable) else 'encoding'}"] += 1
         return DROPPED
     return before if after == inner else encode(after)

@@ -5,7 +5,7 @@ Every pattern is bounded, and tried only where a cheaper test found its mark.
 
 import re
 
-from mesh_core.redact.sweep import Sweep
+from mesh_core.redact.sweep import LOOKING, Sweep
 from mesh_core.redact.tokens import iban_valid, luhn_valid, only_digits
 
 _PEM = re.compile(
@@ -126,6 +126,7 @@ def ibans(sweep: Sweep, raw: bytes) -> bytes:
     out: list[bytes] = []
     done = 0
     for match in IBAN.finditer(raw):
+        sweep.spend(LOOKING)
         length = _IBAN_LENGTHS.get(match[0][:2])
         rest = _IBAN_REST.match(raw, match.start() + 4, match.start() + 60) if length else None
         if rest is None or length is None or match.start() < done:
@@ -148,7 +149,12 @@ def _end_of(raw: bytes, start: int, limit: int, length: int) -> int:
 
 def cards(sweep: Sweep, raw: bytes) -> bytes:
     """Card numbers: an issuer's prefix and length, and Luhn's check digit."""
-    return CARD.sub(lambda match: sweep.hide("card", match[0]) if _is_card(match[0]) else match[0], raw)
+
+    def number(match: re.Match[bytes]) -> bytes:
+        sweep.spend(LOOKING)
+        return sweep.hide("card", match[0]) if _is_card(match[0]) else match[0]
+
+    return CARD.sub(number, raw)
 
 
 def _is_card(number: bytes) -> bool:

@@ -34,6 +34,7 @@ def hide_frames(sweep: Sweep, raw: bytes, *, kind: str, encoding: str | None, cu
             if not cut:
                 raise Unreadable("grpc")
             break
+        sweep.spend(1)
         out.append(_frame(sweep, raw[at : end + length], flags, kind, encoding))
         at = end + length
     return b"".join(out)

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -10,11 +11,12 @@ from mesh_core.model import Headers
 from mesh_core.redact.named import SCHEME, credential
 from mesh_core.redact.names import HeaderKind, header_kind
 from mesh_core.redact.protobuf import any_bytes
-from mesh_core.redact.sweep import Sweep
+from mesh_core.redact.sweep import Sweep, Unreadable
 from mesh_core.redact.values import look_through, marks, may_hold_pairs
 
 _COOKIE = re.compile(rb"([^=;]*=[ ]*\"?)([^;\"]*)")
-_MOST_CLEAN = 2048
+_MOST_CLEAN, _LONGEST_CLEAN = 2048, 256
+_MOST_HIDDEN, _LONGEST_HIDDEN = 1024, 4096
 _NEEDED = frozenset(
     {
         b"content-type", b"content-length", b"content-encoding", b"transfer-encoding", b"te", b"trailer",
@@ -38,20 +40,38 @@ def hide_headers(sweep: Sweep, headers: Headers) -> Headers:
         value = values[index]
         if kind is HeaderKind.PLAIN and value in sweep.rules.clean:
             continue
-        after = _OF_KIND[kind](sweep, value)
-        if after != value:
+        after = _hidden(sweep, kind, value)
+        if after is not value:
             replaced[index] = after
-        elif kind is HeaderKind.PLAIN and len(value) <= 256:
-            _remember(sweep, value)
     if not replaced:
         return headers
     return tuple((name, replaced.get(index, value)) for index, (name, value) in enumerate(headers))
 
 
-def _remember(sweep: Sweep, value: bytes) -> None:
-    if len(sweep.rules.clean) >= _MOST_CLEAN:
-        sweep.rules.clean.clear()
-    sweep.rules.clean.add(value)
+def _hidden(sweep: Sweep, kind: HeaderKind, value: bytes) -> bytes:
+    """The value without secrets, the same object where it has none; clients send the same again and again."""
+    rules = sweep.rules
+    known = rules.hidden.get((kind, value))
+    if known is None:
+        before, sweep.counts, sweep.by_trace = sweep.counts, Counter(), False
+        try:
+            after = _OF_KIND[kind](sweep, value)
+        except Unreadable:
+            after = sweep.hide("deep", value)
+        found, sweep.counts = sweep.counts, before
+        known = (value if after == value else after, found)
+        if kind is HeaderKind.PLAIN and after == value and len(value) <= _LONGEST_CLEAN:
+            if len(rules.clean) >= _MOST_CLEAN:
+                rules.clean.clear()
+            rules.clean.add(value)
+        elif not sweep.by_trace and len(value) <= _LONGEST_HIDDEN:
+            if len(rules.hidden) >= _MOST_HIDDEN:
+                rules.hidden.clear()
+            rules.hidden[kind, value] = known
+    after, found = known
+    for rule, count in found.items():
+        sweep.counts[rule] += count
+    return after
 
 
 @lru_cache(maxsize=1024)

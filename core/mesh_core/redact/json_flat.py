@@ -11,7 +11,7 @@ import re
 from mesh_core.redact.json_strings import TELLING, read, written
 from mesh_core.redact.named import named, number
 from mesh_core.redact.names import KeyKind, key_kind
-from mesh_core.redact.sweep import Sweep
+from mesh_core.redact.sweep import LOOKING, Sweep
 from mesh_core.redact.values import by_form, coded, look_through, marks, may_hold_pairs, tells_nothing
 
 type _Edit = tuple[int, int, bytes]
@@ -55,6 +55,7 @@ def _telling(sweep: Sweep, raw: bytes, masked: bytes) -> list[_Edit]:
     """Values whose key says what they are."""
     harmless = sweep.rules.harmless
     pieces = masked.split(b'":')
+    sweep.spend(len(pieces) // 4)
     keys = [piece[piece.rfind(b'"') + 1 :] for piece in pieces]
     keys.pop()
     if harmless.issuperset(keys):
@@ -103,6 +104,7 @@ def _escaped(sweep: Sweep, raw: bytes, masked: bytes, edits: list[_Edit], depth:
         start = masked.rfind(b'"', 0, at) + 1
         end = masked.find(b'"', at)
         if start not in taken:
+            sweep.spend(LOOKING)
             before = read(raw[start:end])
             edits.append((start, end, written(before, look_through(sweep, before, depth), raw[start:end])))
         at = masked.find(_MASK, end)

@@ -11,7 +11,7 @@ import msgspec
 
 from mesh_core.redact.json_flat import hide_flat
 from mesh_core.redact.json_walk import Walk
-from mesh_core.redact.sweep import Sweep, Unreadable
+from mesh_core.redact.sweep import LOOKING, Sweep, Unreadable
 
 _GUARD = re.compile(rb"\)\]\}'?,?\s*|(?:for|while)\s*\([^)]{0,9}\)\s*;?\s*|\xef\xbb\xbf|\x1e")
 """What is put before JSON so that it is no script, marks UTF-8, or opens a record (RFC 7464)."""
@@ -34,6 +34,7 @@ def hide_json(sweep: Sweep, raw: bytes, depth: int = 0, *, cut: bool = False) ->
     guard = _GUARD.match(raw)
     if guard is not None:
         raw = raw[guard.end() :]
+    sweep.spend(1)
     if not _valid(raw):
         return None
     after = None if b"&#" in raw or sweep.rules.places_matter(raw) else hide_flat(sweep, raw, depth)
@@ -69,5 +70,6 @@ def hide_lines(sweep: Sweep, raw: bytes, *, cut: bool = False) -> bytes | None:
     lines = raw.splitlines(keepends=True)
     if cut and lines and not lines[-1].endswith((b"\n", b"\r")):
         lines.pop()
+    sweep.spend(LOOKING * len(lines))
     after = [line if not line.strip(b" \t\r\n\x1e") else hide_json(sweep, line) for line in lines]
     return None if None in after else b"".join(line for line in after if line is not None)

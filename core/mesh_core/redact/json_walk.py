@@ -66,6 +66,7 @@ class Walk:
     def done(self) -> bytes:
         """The document without secrets."""
         parts = self.parts
+        self.sweep.spend(len(parts))
         for at in range(0, len(parts), 2):
             gap = parts[at]
             bare = gap.strip()

@@ -8,7 +8,7 @@ import re
 import msgspec
 
 from mesh_core.redact.names import PROFILE
-from mesh_core.redact.sweep import DEEPEST, Sweep
+from mesh_core.redact.sweep import DEEPEST, HIDING, Sweep
 
 _JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{6,}+(?:\.[A-Za-z0-9_-]*+){2,4}")
 _CUT = re.compile(rb"eyJ[A-Za-z0-9_-]{6,}+\.[A-Za-z0-9_-]*+\Z")
@@ -43,6 +43,7 @@ def jwt(sweep: Sweep, value: bytes, depth: int = 0) -> bytes:
     What looks like a JWT and is none becomes a plain token. Of an encrypted one (RFC 7516), header
     and number of parts stay.
     """
+    sweep.spend(HIDING)
     head, *rest = value.split(b".")
     last = rest[-1] if rest[-1].startswith(b"mr1_jwt") else b""
     header = _claims(sweep, head, depth)

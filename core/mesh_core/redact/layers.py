@@ -12,7 +12,7 @@ from collections.abc import Callable
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from mesh_core.redact.forms import PROVIDER
-from mesh_core.redact.sweep import DEEPEST, Sweep
+from mesh_core.redact.sweep import DEEPEST, LOOKING, Sweep
 
 type Look = Callable[[Sweep, bytes, int], bytes]
 
@@ -21,12 +21,15 @@ TOKENS = bytes(
 )
 """Characters of tokens, base64 and hex become `a`, all others a blank."""
 LEAST_RUN = b"a" * 14
-_PADDING = re.compile(rb"=|%3[Dd]")
+_PADDING = re.compile(rb"(?:=|%3[Dd]){0,2}")
+_PADDED = (b"=", b"%")
+_STANDARD = bytes.maketrans(b"-_", b"+/")
 _HEX = b"0123456789abcdefABCDEF-"
-_PIECE = re.compile(rb"[^\s\"'<>&;?#=/,\\]+")
-"""Between the delimiters of a URL, so that only what changes is written anew."""
+_DELIMITED = bytes(
+    32 if bytes([byte]).isspace() or chr(byte) in "\"'<>&;?#=/,\\" else 97 for byte in range(256)
+)
+"""Delimiters of URLs and text become blanks, so that only the piece between two of them is written anew."""
 _UNICODE_ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
-_PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 _LONGEST_INFLATED = 1024 * 1024
 
 
@@ -38,26 +41,32 @@ def runs(sweep: Sweep, raw: bytes, depth: int, look: Look) -> bytes:
     while at >= 0:
         end = shape.find(b" ", at)
         end = len(raw) if end < 0 else end
-        for _ in range(2):
+        if raw[end : end + 1] in _PADDED:
             padding = _PADDING.match(raw, end)
             end = padding.end() if padding else end
         before = raw[at:end]
-        known = depth == 0 and before in sweep.rules.harmless_runs
-        after = before if known else _run(sweep, before, depth, look)
-        if after != before:
-            out += (raw[done:at], after)
-            done = end
-        elif depth == 0 and not known:
-            sweep.rules.remember_run(before)
+        if not (_is_id(before) or (depth == 0 and before in sweep.rules.harmless_runs)):
+            after = _run(sweep, before, depth, look)
+            if after != before:
+                out += (raw[done:at], after)
+                done = end
+            elif depth == 0:
+                sweep.rules.remember_run(before)
         at = shape.find(LEAST_RUN, end)
     return b"".join((*out, raw[done:])) if out else raw
 
 
+def _is_id(run: bytes) -> bool:
+    """Whether it is a UUID, or of hex digits that are no bytes."""
+    return (b"-" in run or len(run) % 2 == 1) and not run.translate(None, _HEX)
+
+
 def _run(sweep: Sweep, run: bytes, depth: int, look: Look) -> bytes:
+    sweep.spend(1)
     if run.startswith(b"mr1_"):
         return run
     if not run.translate(None, _HEX):
-        return _hex(sweep, run, depth, look)
+        return run if _is_id(run) else _hex(sweep, run, depth, look)
     after = run
     path = b"/" in run and run == run.lower()  # base64 has capitals
     if not path:
@@ -66,15 +75,15 @@ def _run(sweep: Sweep, run: bytes, depth: int, look: Look) -> bytes:
         after = _base64(sweep, run, depth, look)
     if after == run and b"/" in run:  # of base64, or between the segments of a path
         pieces = run.split(b"/")
+        if max(map(len, pieces)) < len(LEAST_RUN):
+            return run
         return b"/".join(
-            _run(sweep, piece, depth, look) if len(piece) >= len(LEAST_RUN) else piece for piece in pieces
+            [_run(sweep, piece, depth, look) if len(piece) >= len(LEAST_RUN) else piece for piece in pieces]
         )
     return after
 
 
 def _hex(sweep: Sweep, run: bytes, depth: int, look: Look) -> bytes:
-    if len(run) % 2 or b"-" in run:
-        return run
     plain = bytes.fromhex(run.decode())
     if not _is_text(plain):
         return run
@@ -85,7 +94,7 @@ def _hex(sweep: Sweep, run: bytes, depth: int, look: Look) -> bytes:
 def _base64(sweep: Sweep, run: bytes, depth: int, look: Look) -> bytes:
     bare = run.replace(b"%3D", b"").replace(b"%3d", b"").rstrip(b"=")
     safe = b"-" in bare or b"_" in bare
-    standard = bare.translate(bytes.maketrans(b"-_", b"+/")) if safe else bare
+    standard = bare.translate(_STANDARD) if safe else bare
     try:
         plain = binascii.a2b_base64(standard + b"=" * (-len(bare) % 4))
     except binascii.Error:
@@ -166,18 +175,29 @@ def _zero_but(units: list[bytes], shown: int) -> bool:
 
 def percent(sweep: Sweep, raw: bytes, depth: int, look: Look) -> bytes:
     """Percent-encoded pieces; doubly encoded ones are seen one level deeper."""
+    shape = raw.translate(_DELIMITED)
+    out: list[bytes] = []
+    done, at = 0, raw.find(b"%")
+    while at >= 0:
+        start = max(done, shape.rfind(b" ", done, at) + 1)
+        end = shape.find(b" ", at)
+        end = len(raw) if end < 0 else end
+        before = raw[start:end]
+        after = _unquoted(sweep, before, depth, look)
+        if after != before:
+            out += (raw[done:start], after)
+            done = end
+        at = raw.find(b"%", end)
+    return b"".join((*out, raw[done:])) if out else raw
 
-    def piece(match: re.Match[bytes]) -> bytes:
-        before = match[0]
-        if b"%" not in before or not _PERCENT.search(before):
-            return before
-        plain = unquote_to_bytes(before)
-        if plain == before:
-            return before
-        after = look(sweep, plain, depth + 1) if depth < DEEPEST else sweep.hide("deep", plain)
-        return before if after == plain else quote_from_bytes(after, safe="").encode()
 
-    return _PIECE.sub(piece, raw)
+def _unquoted(sweep: Sweep, before: bytes, depth: int, look: Look) -> bytes:
+    sweep.spend(LOOKING)
+    plain = unquote_to_bytes(before)
+    if plain == before:
+        return before
+    after = look(sweep, plain, depth + 1) if depth < DEEPEST else sweep.hide("deep", plain)
+    return before if after == plain else quote_from_bytes(after, safe="").encode()
 
 
 def escapes(sweep: Sweep, raw: bytes, depth: int, look: Look) -> bytes:

@@ -10,7 +10,7 @@ import re
 from mesh_core.redact.named import named
 from mesh_core.redact.names import KeyKind, key_kind
 from mesh_core.redact.streams import OURS_LAST
-from mesh_core.redact.sweep import Sweep
+from mesh_core.redact.sweep import LOOKING, Sweep
 from mesh_core.redact.values import look_through
 
 _TOKEN = re.compile(
@@ -37,6 +37,7 @@ def hide_markup(sweep: Sweep, raw: bytes, *, cut: bool = False) -> bytes:
 
 
 def _hidden(sweep: Sweep, token: bytes, kinds: _Kinds) -> bytes:
+    sweep.spend(LOOKING)
     if token.startswith(b"<![CDATA["):
         end = b"]]>" if token.endswith(b"]]>") else b""
         inner = token[9 : len(token) - len(end)]

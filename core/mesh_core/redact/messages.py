@@ -6,7 +6,7 @@ from mesh_core.model import Exchange, Message, Sender, header_text
 from mesh_core.redact import grpc, streams
 from mesh_core.redact.json_text import hide_json
 from mesh_core.redact.protobuf import any_bytes, is_binary, is_text
-from mesh_core.redact.sweep import Sweep, Unreadable
+from mesh_core.redact.sweep import LOOKING, Sweep, Unreadable
 from mesh_core.redact.values import look_through
 
 _EVENT = (b"data:", b"event:", b"id:", b"retry:", b":")
@@ -24,6 +24,7 @@ def _hidden(sweep: Sweep, message: Message, exchange: Exchange) -> Message:
     if not message.payload:
         return message
     try:
+        sweep.spend(LOOKING)
         payload = _payload(sweep, message, exchange)
     except Unreadable as why:
         sweep.counts[f"dropped:{why}"] += 1

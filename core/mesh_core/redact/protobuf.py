@@ -41,6 +41,7 @@ def hide_message(sweep: Sweep, raw: bytes, *, cut: bool = False, depth: int = 0)
 
 def _field(sweep: Sweep, raw: bytes, start: int, depth: int) -> tuple[bytes, int]:
     """The field at `start` without secrets, and where the next one starts."""
+    sweep.spend(2)
     key, at = _varint(raw, start)
     wire = key & 7
     if key >> 3 == 0 or key >> 3 > 536_870_911:

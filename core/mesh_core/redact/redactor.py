@@ -24,7 +24,7 @@ from mesh_core.redact.json_text import hide_json
 from mesh_core.redact.messages import hide_messages
 from mesh_core.redact.named import credential
 from mesh_core.redact.rules import Rules
-from mesh_core.redact.sweep import Sweep
+from mesh_core.redact.sweep import MOST_WORK, Sweep, Unreadable
 from mesh_core.redact.tokens import Tokens
 from mesh_core.redact.values import coded, look_through, tells_nothing
 
@@ -70,6 +70,7 @@ class Redactor:
             if before and (after := hide_headers(sweep, before)) is not before:
                 changed[name] = after
         changed |= _lines(sweep, exchange)
+        sweep.left = MOST_WORK
         if exchange.messages and (messages := hide_messages(sweep, exchange)) is not exchange.messages:
             changed["messages"] = messages
         kept = _bodies(sweep, exchange, bodies, changed)
@@ -105,7 +106,7 @@ def _lines(sweep: Sweep, exchange: Exchange) -> dict[str, Any]:
         if hidden != user:
             changed["authority"] = (hidden + at + host).decode("latin-1")
     reason = exchange.reason.encode("latin-1")
-    if not (nothing and not coded(reason)) and (after := look_through(sweep, reason)) != reason:
+    if not (nothing and not coded(reason)) and (after := _looked(sweep, reason)) != reason:
         changed["reason"] = after.decode("latin-1")
     if exchange.error is not None and (error := _text(sweep, exchange.error)) != exchange.error:
         changed["error"] = error
@@ -127,12 +128,23 @@ def _path(sweep: Sweep, path: str, *, nothing: bool) -> str:
     """
     head, mark, query = path.encode("latin-1").partition(b"?")
     if not nothing or coded(head):
-        head = look_through(sweep, head)
+        head = _looked(sweep, head)
     if sweep.rules.only_named:
         head = _unnamed_segments(sweep, head)
     if query and (not nothing or coded(query)):
-        query = hide_query(sweep, query)
+        try:
+            query = hide_query(sweep, query)
+        except Unreadable:
+            query = sweep.hide("deep", query)
     return (head + mark + query).decode("latin-1")
+
+
+def _looked(sweep: Sweep, raw: bytes) -> bytes:
+    """The value without secrets; hidden whole where it cannot be looked through."""
+    try:
+        return look_through(sweep, raw)
+    except Unreadable:
+        return sweep.hide("deep", raw)
 
 
 def _unnamed_segments(sweep: Sweep, head: bytes) -> bytes:
@@ -149,7 +161,7 @@ def _unnamed_segments(sweep: Sweep, head: bytes) -> bytes:
 
 def _text(sweep: Sweep, text: str) -> str:
     raw = text.encode("utf-8", "surrogateescape")
-    after = look_through(sweep, raw)
+    after = _looked(sweep, raw)
     return text if after == raw else after.decode("utf-8", "surrogateescape")
 
 
@@ -171,5 +183,9 @@ def _bodies(sweep: Sweep, exchange: Exchange, bodies: Bodies, changed: dict[str,
 
 
 def _sum(exchange: Exchange, counts: _Counts) -> tuple[Redaction, ...]:
-    total = Counter({before.rule: before.count for before in exchange.redactions}) + counts
-    return tuple(Redaction(rule=rule, count=total[rule]) for rule in sorted(total))
+    total: dict[str, int] = counts
+    if exchange.redactions:
+        total = counts.copy()
+        for before in exchange.redactions:
+            total[before.rule] = total.get(before.rule, 0) + before.count
+    return tuple([Redaction(rule=rule, count=total[rule]) for rule in sorted(total) if total[rule]])

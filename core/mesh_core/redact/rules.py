@@ -1,12 +1,13 @@
 """`[redact]` as questions that a sweep asks: is this named, may that stay. Pure."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 from mesh_core.config import Places, Redact, RedactMode
 from mesh_core.globs import Glob, parse_glob
 from mesh_core.jsonpath import START, JsonPath, Reached, Step, parse_jsonpath
-from mesh_core.redact.names import KeyKind, key_kind, query_kind
+from mesh_core.redact.names import HeaderKind, KeyKind, key_kind, query_kind
 
 type State = int
 """How far a reader of a document has come along each path of a project; 0 at the root."""
@@ -14,6 +15,7 @@ type State = int
 _MOST_STEPS = 8192
 _MOST_RUNS = 4096
 _LONGEST_RUN = 96
+_MOST_BODIES = 2048
 _WORD = re.compile(rb"[^\s\"'<>,;(){}\[\]&?=\\|`]{3,4096}")
 
 
@@ -37,6 +39,10 @@ class Rules:
         """Whether header names of the project's own matter."""
         self.clean: set[bytes] = set()
         """Header values that were found to hold nothing."""
+        self.hidden: dict[tuple[HeaderKind, bytes], tuple[bytes, Counter[str]]] = {}
+        """What became of other header values, and what was counted for it."""
+        self.clean_bodies: set[tuple[str, str | None, str | None, bool]] = set()
+        """Bodies that were found to hold nothing, by hash and by what decides how they are read."""
         self._fields = {"query": _exact(hide.query), "form": _exact(hide.form)}
         self._globs = _globs(hide)
         self._allowed_headers, self._allowed_cookies = _lower(allow.header), _exact(allow.cookie)
@@ -116,6 +122,12 @@ class Rules:
     def may_name(self, raw: bytes) -> bool:
         """Whether something in `raw` may be what a pattern or a field of the project's names."""
         return any(word in raw for word in self._words)
+
+    def remember_body(self, body: tuple[str, str | None, str | None, bool]) -> None:
+        """Note that a body holds nothing."""
+        if len(self.clean_bodies) >= _MOST_BODIES:
+            self.clean_bodies.clear()
+        self.clean_bodies.add(body)
 
     def remember_run(self, run: bytes) -> None:
         """Note that a long word holds nothing, as services repeat themselves."""

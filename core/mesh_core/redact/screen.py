@@ -20,7 +20,7 @@ with contextlib.suppress(ImportError):  # without a wheel for this platform: slo
 
 _MOST_MEMORY = 64 * 1024 * 1024
 """Bytes that the automaton of a screen may take; ordinary traffic makes it take a fiftieth of it."""
-_LEAST = 6
+_LEAST = 8
 """Counts in patterns become at most this."""
 _COUNT = re.compile(rb"(?<!\\)\{(\d+)(?:,(\d*))?\}")
 _NOT_BEFORE = re.compile(rb"\(\?<!\[([^\]]*)\]\)")

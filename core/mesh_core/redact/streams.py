@@ -3,7 +3,7 @@
 import re
 
 from mesh_core.redact.json_text import hide_json
-from mesh_core.redact.sweep import Sweep, Unreadable
+from mesh_core.redact.sweep import LOOKING, Sweep, Unreadable
 from mesh_core.redact.values import look_through
 
 _WINDOW = 4096
@@ -59,6 +59,7 @@ def hide_events(sweep: Sweep, raw: bytes, *, cut: bool = False) -> bytes:
     out: list[bytes] = []
     data: list[tuple[bytes, bytes, bytes]] = []
     for match in _LINE.finditer(raw):
+        sweep.spend(LOOKING)
         line = match[0]
         bare = line.rstrip(b"\r\n")
         if cut and bare == line:

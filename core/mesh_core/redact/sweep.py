@@ -12,6 +12,14 @@ DEEPEST = 4
 MOST_INFLATED = 4 * 1024 * 1024
 """Bytes that one exchange's compressed contents may become, all together."""
 
+MOST_WORK = 400_000
+"""What may be spent on the bodies and messages of one exchange, in steps of about a microsecond."""
+UNBOUNDED = 1 << 62
+HIDING, LOOKING = 8, 4
+"""What it costs to make a token, and to look at one value closely."""
+BYTES_A_STEP = 16
+"""Of a text that all patterns are tried on."""
+
 type Document = Callable[["Sweep", bytes, int], bytes | None]
 """Reads what may be a JSON document; None where it is none."""
 
@@ -32,11 +40,26 @@ class Sweep:
     counts: Counter[str] = field(default_factory=Counter)
     """Replaced values by rule."""
     inflatable: int = MOST_INFLATED
+    by_trace: bool = False
+    """Whether a token was made that stands for its value in this trace alone."""
+    left: int = UNBOUNDED
+    """Steps that may still be spent."""
+
+    def spend(self, steps: int) -> None:
+        """Count work before it is done, so that no content holds up the recording of others.
+
+        Raises:
+            Unreadable: there was too much of it.
+        """
+        self.left -= steps
+        if self.left < 0:
+            raise Unreadable("work")
 
     def hide(self, kind: str, value: bytes, rule: str | None = None) -> bytes:
         """The token for a secret; the value itself where it is empty, a token of ours, or allowed."""
         if not value or token_class(value) is not None or self.rules.spares(value):
             return value
+        self.spend(HIDING)
         self.counts[rule or kind] += 1
         return self._token(kind, value)
 
@@ -44,6 +67,7 @@ class Sweep:
         """What stands for all values of a class; counted where it is not that already."""
         if value == new or self.rules.spares(value):
             return value
+        self.spend(LOOKING)
         self.counts[rule] += 1
         return new
 
@@ -51,8 +75,10 @@ class Sweep:
         if kind == "email":
             return self.tokens.email(value)
         if kind == "card":
+            self.by_trace = True
             return self.tokens.card(value, self.trace)
         if kind == "phone":
+            self.by_trace = True
             return self.tokens.phone(value, self.trace)
         if kind == "iban":
             return self.tokens.iban(value)

@@ -11,7 +11,7 @@ from mesh_core.redact import forms, layers
 from mesh_core.redact.jwt import jwts
 from mesh_core.redact.screen import PAIRS as PAIRED
 from mesh_core.redact.screen import SECRETS
-from mesh_core.redact.sweep import DEEPEST, Sweep
+from mesh_core.redact.sweep import BYTES_A_STEP, DEEPEST, LOOKING, Sweep
 from mesh_core.redact.urls import STEMS, pairs, text_pairs, userinfo
 
 
@@ -103,6 +103,7 @@ def may_hold_pairs(raw: bytes) -> bool:
 
 def by_form(sweep: Sweep, raw: bytes, found: int, depth: int) -> bytes:
     """`raw` without what `marks` found worth a look."""
+    sweep.spend(len(raw) // BYTES_A_STEP if found & ~(CODED | PERCENT) else 1)
     if found & WORDS:
         raw = _words(sweep, raw)
     if found & PEM:
@@ -154,6 +155,7 @@ def look_through(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
     """A value without secrets: a document inside it by its keys, all else by form and `key=value`."""
     if len(raw) < 4:
         return raw
+    sweep.spend(1)
     head = raw.lstrip()[:1]
     document = head in (b"{", b"[")
     if tells_nothing(sweep, raw):
@@ -166,6 +168,7 @@ def look_through(sweep: Sweep, raw: bytes, depth: int = 0) -> bytes:
 
 
 def _closely(sweep: Sweep, raw: bytes, depth: int, *, document: bool) -> bytes:
+    sweep.spend(LOOKING)
     if document:
         if depth >= DEEPEST and b'"' in raw:
             return sweep.hide("deep", raw)
@@ -173,6 +176,7 @@ def _closely(sweep: Sweep, raw: bytes, depth: int, *, document: bool) -> bytes:
         if after is not None:
             return after
     if may_hold_pairs(raw):
+        sweep.spend(len(raw) // BYTES_A_STEP)
         raw = text_pairs(sweep, pairs(sweep, raw) if b"=" in raw else raw)
     found = marks(sweep, raw)
     return by_form(sweep, raw, found, depth) if found else raw
