@@ -10,6 +10,7 @@ import ipaddress
 import json
 import logging
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -82,6 +83,7 @@ class Admin:
         self.listen = bound_to(bound)
         self._operated = operated
         self._info = info
+        self._started_at = time.time()
         self._tasks: set[asyncio.Task[None]] = set()
         self._acceptor = Acceptor(
             asyncio.get_running_loop(), bound, self._door, clients=lambda: len(self._tasks), most=MOST
@@ -106,19 +108,22 @@ class Admin:
         if asked.path == "/readyz":
             return await self._readiness()
         if asked.path == "/metrics":
-            return Answer(HTTPStatus.OK, exposition(await self._operated.report(), self._info), CONTENT_TYPE)
+            text = exposition(await self._operated.report(), self._info, started_at=self._started_at)
+            return Answer(HTTPStatus.OK, text, CONTENT_TYPE)
         return Answer(HTTPStatus.NOT_FOUND, "there are /healthz, /readyz, /metrics and /bypass\n")
 
     async def _readiness(self) -> Answer:
         if not self.ready:
             return Answer(HTTPStatus.SERVICE_UNAVAILABLE, "no traffic is taken: it starts, or ends\n")
         report = await self._operated.report()
+        loops = f"workers die again and again in {report.crash_loops} of their places, see the log"
         if not report.workers:
-            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, "no worker runs at the moment\n")
-        return Answer(
-            HTTPStatus.OK,
-            f"ready; the store is away: {report.store_away}\n" if report.store_away else "ready\n",
-        )
+            why = f": {loops}" if report.crash_loops else ""
+            return Answer(HTTPStatus.SERVICE_UNAVAILABLE, f"no worker runs at the moment{why}\n")
+        notes = [loops] if report.crash_loops else []
+        notes += [f"the store is away: {report.store_away}"] if report.store_away else []
+        notes += ["recording is off: a plain relay"] if report.bypassed else []
+        return Answer(HTTPStatus.OK, "; ".join(["ready", *notes]) + "\n")
 
     async def _bypass(self, asked: Asked) -> Answer:
         if asked.method == "POST":

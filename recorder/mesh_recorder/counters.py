@@ -31,6 +31,8 @@ class Counters:
     """Reached the spool and was damaged there."""
     resumed: int = 0
     """Segments of earlier runs that were shipped by this one; their exchanges are not offered here."""
+    resumed_damaged: int = 0
+    """Exchanges of earlier runs that were damaged in the spool; nor are these."""
 
     @property
     def recorded(self) -> int:

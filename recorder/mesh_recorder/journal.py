@@ -93,6 +93,11 @@ class Journal:
         return self._spool.directory if self._spool else self._folder
 
     @property
+    def opened(self) -> bool:
+        """Whether it is known what earlier runs left."""
+        return self._spool is not None
+
+    @property
     def unfinished(self) -> bool:
         """Whether something has to be synced, sealed or written before long."""
         written = self._spool is not None and self._spool.size > 0

@@ -99,6 +99,8 @@ def closing_line(service: str, seen: Seen, remedy: str) -> str:
         parts.append(f"{counters.waiting} not written in time")
     if counters.resumed:
         parts.append(f"{counters.resumed} segments of earlier runs shipped")
+    if counters.resumed_damaged:
+        parts.append(f"{counters.resumed_damaged} damaged in those")
     if seen.restarts:
         parts.append(f"{seen.restarts} worker{'s' * (seen.restarts != 1)} replaced")
     text = f"mesh-record {service}: {', '.join(parts)}"
@@ -124,6 +126,7 @@ def closing_json(service: str, seen: Seen, remedy: str, exit_code: int) -> str:
         "gap": counters.gap,
         "waiting": counters.waiting,
         "resumed_segments": counters.resumed,
+        "resumed_damaged": counters.resumed_damaged,
         "failures": counters.failures,
         "requests": seen.requests,
         "calls": seen.calls,

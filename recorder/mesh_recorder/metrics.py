@@ -1,95 +1,171 @@
 """A report as Prometheus reads it: text format 0.0.4, written here as it is a few lines. Pure.
 
 Prometheus' own client would keep the numbers a second time, and add those of several workers up through
-files; here they are in the report already.
+files; here they are in the report already. Labels take few values: directions, outcomes, reasons of ours.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 from mesh_recorder.report import Report
+from mesh_recorder.resources import Resources
 from mesh_recorder.tally import BOUNDS, Tally
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX = "mesh_record_"
 
-type Sample = tuple[Mapping[str, str], float]
+type Labels = Mapping[str, str]
 
 
-def exposition(report: Report, info: Mapping[str, str]) -> str:
-    """All metrics; `info` names service, instance, lane and version."""
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric with all its samples."""
+
+    name: str
+    kind: str
+    help: str
+    samples: list[tuple[str, Labels, float]] = field(default_factory=list)
+    """Each with what its name has beyond the metric's."""
+
+
+def exposition(report: Report, info: Labels, *, started_at: float) -> str:
+    """All metrics.
+
+    Args:
+        report: what there is to say.
+        info: service, instance, lane and version.
+        started_at: seconds since the epoch, of the process that was started.
+    """
     lines: list[str] = []
-    for name, kind, what, samples in (*_account(report), *_state(report, info)):
-        lines += [f"# HELP {PREFIX}{name} {what}", f"# TYPE {PREFIX}{name} {kind}"]
-        lines += [f"{PREFIX}{name}{_labels(labels)} {_number(value)}" for labels, value in samples]
-    return "\n".join([*lines, *_durations(report.tally)]) + "\n"
+    metrics = (*_traffic(report), *_account(report), *_pipeline(report), *_state(report, info))
+    for metric in (*metrics, *_process(report.resources, started_at)):
+        lines += [f"# HELP {metric.name} {metric.help}", f"# TYPE {metric.name} {metric.kind}"]
+        lines += [
+            f"{metric.name}{more}{_labels(labels)} {_number(value)}" for more, labels, value in metric.samples
+        ]
+    return "\n".join(lines) + "\n"
 
 
-def _account(report: Report) -> Iterable[tuple[str, str, str, list[Sample]]]:
-    counters = report.counters
-    outcomes: list[Sample] = [
-        ({"direction": direction, "outcome": outcome}, count)
+def _traffic(report: Report) -> Iterable[Metric]:
+    outcomes = [
+        ((direction, outcome), count)
         for direction, found in sorted(report.tally.outcomes.items())
         for outcome, count in sorted(found.items())
     ]
-    seen: list[Sample] = [
-        ({"direction": "inbound"}, report.requests),
-        ({"direction": "outbound"}, report.calls),
-    ]
-    yield "requests_total", "counter", "Exchanges that were read, health probes too.", outcomes
-    yield "seen_total", "counter", "Requests that ended, whatever became of their recording.", seen
-    yield (
-        "offered_total",
-        "counter",
-        "Exchanges that ended.",
-        _one(counters.offered),
+    yield _by(
+        "requests_total",
+        "Requests that ended and were read, by what came of them; health probes too.",
+        ("direction", "outcome"),
+        outcomes,
     )
-    yield "stored_total", "counter", "Exchanges that the store has committed.", _one(counters.stored)
-    yield "failures_total", "counter", "Exchanges in spool or store that failed.", _one(counters.failures)
-    yield "dropped_total", "counter", "Exchanges that were not recorded.", _by_reason(counters.dropped)
-    yield "not_kept_total", "counter", "Exchanges let go by choice.", _by_reason(counters.not_kept)
-    yield "damaged_total", "counter", "Exchanges that were damaged in the spool.", _one(counters.gap)
-    yield "waiting", "gauge", "Exchanges between traffic and spool.", _one(counters.waiting)
-    yield "held", "gauge", "Exchanges held back in the spool.", _one(counters.held)
-    yield "spooled", "gauge", "Exchanges in the spool, not yet in the store.", _one(counters.spooled)
-
-
-def _state(report: Report, info: Mapping[str, str]) -> Iterable[tuple[str, str, str, list[Sample]]]:
-    yield "info", "gauge", "What this is.", [(info, 1)]
-    yield "in_flight", "gauge", "Requests that are open.", _one(report.in_flight)
-    yield "queue_bytes", "gauge", "Memory between traffic and spool.", _one(report.queue_bytes)
-    yield "spool_bytes", "gauge", "What the spool takes on the disk.", _one(report.spool_bytes)
-    yield "store_up", "gauge", "Whether the store takes what it is given.", _one(report.store_away is None)
-    yield "bypassed", "gauge", "Whether recording is switched off.", _one(report.bypassed)
-    yield "lane_failures_total", "counter", "Connections that the lane failed over.", _one(report.crashes)
-    yield "workers", "gauge", "Processes that carry traffic.", _one(report.workers)
-    yield "worker_restarts_total", "counter", "Workers that died and were replaced.", _one(report.restarts)
+    yield _by(
+        "seen_total",
+        "Requests that ended, whatever became of their recording.",
+        ("direction",),
+        [(("inbound",), report.requests), (("outbound",), report.calls)],
+    )
+    yield _durations(report.tally)
+    yield _gauge("in_flight", "Requests that are open.", report.in_flight)
+    yield _counter("lane_failures_total", "Connections that the lane failed over.", report.crashes)
     what = "Whether a busy service made no call that was seen; mesh-record doctor says why."
-    yield "calls_not_seen", "gauge", what, _one(report.blind)
+    yield _gauge("calls_not_seen", what, report.blind)
 
 
-def _durations(tally: Tally) -> list[str]:
-    name = f"{PREFIX}request_duration_seconds"
-    lines = [f"# HELP {name} From the first byte of a request to its end.", f"# TYPE {name} histogram"]
+def _account(report: Report) -> Iterable[Metric]:
+    """offered = waiting + held + spooled + stored + not kept + dropped + damaged."""
+    counters = report.counters
+    yield _counter("offered_total", "Exchanges that ended and were to be recorded.", counters.offered)
+    yield _counter("stored_total", "Exchanges that the store has committed.", counters.stored)
+    dropped = [((reason,), count) for reason, count in sorted(counters.dropped.items())]
+    what = "Exchanges that could not be recorded, or fell into a bypass: each a gap in the store."
+    yield _by("dropped_total", what, ("reason",), dropped)
+    not_kept = [((reason,), count) for reason, count in sorted(counters.not_kept.items())]
+    what = "Exchanges let go by choice: health probes, outside the sample, not wanted by --keep."
+    yield _by("not_kept_total", what, ("reason",), not_kept)
+    yield _counter("damaged_total", "Exchanges that were damaged in the spool.", counters.gap)
+    yield _gauge("waiting", "Exchanges between traffic and spool.", counters.waiting)
+    yield _gauge("held", "Exchanges held back in case a failure asks for them.", counters.held)
+    yield _gauge("spooled", "Exchanges in the spool that the store has not acknowledged.", counters.spooled)
+    yield _counter("failures_total", "Exchanges in spool or store that failed.", counters.failures)
+    yield _counter(
+        "resumed_segments_total", "Spool files of earlier runs that were shipped.", counters.resumed
+    )
+
+
+def _pipeline(report: Report) -> Iterable[Metric]:
+    yield _gauge("queue_bytes", "Memory between traffic and spool.", report.queue_bytes)
+    yield _gauge("spool_bytes", "What waits for the store takes on the disk.", report.spool_bytes)
+    yield _gauge("spool_segments", "Spool files that wait for the store.", report.spool_segments)
+    what = "How long the oldest spool file has waited for the store."
+    yield _gauge("spool_oldest_seconds", what, report.spool_age)
+    yield _gauge("held_bytes", "What is held back takes on the disk.", report.held_bytes)
+    what = "Whether the store takes what it is given."
+    yield _gauge("store_up", what, report.store_away is None)
+
+
+def _state(report: Report, info: Labels) -> Iterable[Metric]:
+    yield Metric(f"{PREFIX}info", "gauge", "What this is.", [("", info, 1)])
+    yield _gauge("bypassed", "Whether recording is switched off.", report.bypassed)
+    yield _gauge("workers", "Processes that carry traffic.", report.workers)
+    yield _counter("worker_restarts_total", "Workers that died and were replaced.", report.restarts)
+    what = "Places in which workers die again and again."
+    yield _gauge("worker_crash_loops", what, report.crash_loops)
+
+
+def _process(resources: Resources, started_at: float) -> Iterable[Metric]:
+    """As Prometheus' own clients name them; of all processes together."""
+    what = "Processor time, user and system."
+    yield Metric("process_cpu_seconds_total", "counter", what, _plain(resources.cpu_seconds))
+    what = "When this was started, in seconds since the epoch."
+    yield Metric("process_start_time_seconds", "gauge", what, _plain(started_at))
+    if resources.memory_bytes:
+        what = "Resident memory; what processes share counts for each."
+        yield Metric("process_resident_memory_bytes", "gauge", what, _plain(resources.memory_bytes))
+        what = "Virtual memory."
+        yield Metric("process_virtual_memory_bytes", "gauge", what, _plain(resources.virtual_bytes))
+        yield Metric("process_open_fds", "gauge", "Open files.", _plain(resources.open_files))
+    if resources.most_files:
+        what = "Files that may be open."
+        yield Metric("process_max_fds", "gauge", what, _plain(resources.most_files))
+
+
+def _durations(tally: Tally) -> Metric:
+    what = "From the first byte of a request to its end."
+    metric = Metric(f"{PREFIX}request_duration_seconds", "histogram", what)
     bounds = [*(f"{bound:g}" for bound in BOUNDS), "+Inf"]
     for direction, buckets in sorted(tally.buckets.items()):
+        labels = {"direction": direction}
         for bound, count in zip(bounds, accumulate(buckets), strict=True):
-            lines.append(f"{name}_bucket{_labels({'direction': direction, 'le': bound})} {count}")
-        labels = _labels({"direction": direction})
-        lines.append(f"{name}_sum{labels} {_number(tally.seconds.get(direction, 0.0))}")
-        lines.append(f"{name}_count{labels} {sum(buckets)}")
-    return lines
+            metric.samples.append(("_bucket", {**labels, "le": bound}, count))
+        metric.samples.append(("_sum", labels, tally.seconds.get(direction, 0.0)))
+        metric.samples.append(("_count", labels, sum(buckets)))
+    return metric
 
 
-def _one(value: float) -> list[Sample]:
-    return [({}, value)]
+def _counter(name: str, what: str, value: float) -> Metric:
+    return Metric(PREFIX + name, "counter", what, _plain(value))
 
 
-def _by_reason(counts: Mapping[str, int]) -> list[Sample]:
-    return [({"reason": reason}, count) for reason, count in sorted(counts.items())]
+def _gauge(name: str, what: str, value: float) -> Metric:
+    return Metric(PREFIX + name, "gauge", what, _plain(value))
 
 
-def _labels(labels: Mapping[str, str]) -> str:
+def _by(
+    name: str, what: str, labels: tuple[str, ...], counts: Iterable[tuple[tuple[str, ...], int]]
+) -> Metric:
+    """A counter for each combination of labels."""
+    samples: list[tuple[str, Labels, float]] = [
+        ("", dict(zip(labels, values, strict=True)), count) for values, count in counts
+    ]
+    return Metric(PREFIX + name, "counter", what, samples)
+
+
+def _plain(value: float) -> list[tuple[str, Labels, float]]:
+    return [("", {}, value)]
+
+
+def _labels(labels: Labels) -> str:
     told = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
     return f"{{{told}}}" if told else ""
 

@@ -166,7 +166,19 @@ class Pipeline[Captured: Held]:
             not_kept=not_kept,
             gap=gap,
             resumed=shipper.resumed if shipper else 0,
+            resumed_damaged=shipper.resumed_damaged if shipper else 0,
         )
+
+    @property
+    def adopted(self) -> int:
+        """Exchanges that earlier runs held back and this one took over; they are offered here too."""
+        return self._selection.adopted
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether nothing of earlier runs waits any more."""
+        shipped = self._shipper is None or self._shipper.caught_up
+        return self._journal.opened and self._selection.caught_up and shipped
 
     @property
     def spool_dir(self) -> Path:
@@ -182,6 +194,21 @@ class Pipeline[Captured: Held]:
     def spool_bytes(self) -> int:
         """What the spool takes."""
         return self._journal.used
+
+    @property
+    def spool_segments(self) -> int:
+        """How many files wait for the store."""
+        return self._shipper.segments if self._shipper else 0
+
+    @property
+    def spool_age(self) -> float:
+        """Seconds that the oldest of them has waited."""
+        return self._shipper.age if self._shipper else 0.0
+
+    @property
+    def held_bytes(self) -> int:
+        """What is held back takes."""
+        return self._selection.held_bytes
 
     @property
     def store_away(self) -> str | None:

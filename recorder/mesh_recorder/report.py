@@ -6,6 +6,7 @@ from functools import reduce
 from typing import Any
 
 from mesh_recorder.counters import Counters
+from mesh_recorder.resources import Resources
 from mesh_recorder.tally import Tally
 
 BLIND_AFTER = 100
@@ -32,6 +33,13 @@ class Report:
     """Between traffic and spool."""
     spool_bytes: int = 0
     """In the spool."""
+    spool_segments: int = 0
+    """Files that wait for the store."""
+    spool_age: float = 0.0
+    """Seconds that the oldest of them has waited."""
+    held_bytes: int = 0
+    """Of what is held back in case a failure asks for it."""
+    resources: Resources = field(default_factory=Resources)
     store_away: str | None = None
     """Why the store takes nothing at the moment; None while it does."""
     bypassed: bool = False
@@ -40,6 +48,12 @@ class Report:
     """Processes that carry traffic now."""
     restarts: int = 0
     """Workers that died and were replaced."""
+    crash_loops: int = 0
+    """Places in which workers die again and again."""
+    adopted: int = 0
+    """Exchanges that earlier runs held back and this one took over."""
+    caught_up: bool = True
+    """Whether nothing that earlier runs left waits any more; of several, whether that is so of all."""
 
     @property
     def blind(self) -> bool:
@@ -54,14 +68,21 @@ def to_document(report: Report) -> dict[str, Any]:
 
 def from_document(document: dict[str, Any]) -> Report:
     """Back from `to_document`."""
-    parts = {**document, "counters": Counters(**document["counters"]), "tally": Tally(**document["tally"])}
-    return Report(**parts)
+    kinds: dict[str, Any] = {"counters": Counters, "tally": Tally, "resources": Resources}
+    return Report(**{**document, **{name: kind(**document[name]) for name, kind in kinds.items()}})
 
 
 def total(reports: Iterable[Report]) -> Report:
     """All reports as one."""
+    reports = list(reports)
     documents = [to_document(report) for report in reports]
-    return from_document(reduce(_plus, documents)) if documents else Report()
+    if not documents:
+        return Report()
+    return replace(
+        from_document(reduce(_plus, documents)),
+        spool_age=max(report.spool_age for report in reports),  # two waits at once are not a longer one
+        caught_up=all(report.caught_up for report in reports),
+    )
 
 
 def after_death(report: Report) -> tuple[Report, int]:
@@ -71,10 +92,46 @@ def after_death(report: Report) -> tuple[Report, int]:
     """
     counters = report.counters
     taken = replace(counters, offered=counters.offered - counters.waiting, waiting=0)
-    rest = replace(
-        report, counters=taken, in_flight=0, queue_bytes=0, spool_bytes=0, store_away=None, workers=0
+    return of_the_past(replace(report, counters=taken)), counters.waiting + report.in_flight
+
+
+def of_the_past(report: Report) -> Report:
+    """What still holds of a report when the process that gave it is gone."""
+    return replace(
+        report,
+        in_flight=0,
+        queue_bytes=0,
+        spool_bytes=0,
+        spool_segments=0,
+        spool_age=0.0,
+        held_bytes=0,
+        resources=Resources(cpu_seconds=report.resources.cpu_seconds),
+        store_away=None,
+        workers=0,
+        adopted=0,
+        caught_up=True,
     )
-    return rest, counters.waiting + report.in_flight
+
+
+def of_a_crew(present: Iterable[Report], past: Report) -> Report:
+    """Those who are there and those who are gone as one: what the latter left is the former's business.
+
+    A successor ships what was spooled, and decides about what was held back, which it counts as offered
+    to itself.
+    """
+    now, left = total(present), past.counters
+    moved = left.held if now.caught_up else min(left.held, now.adopted)
+    bad = min(now.counters.resumed_damaged, left.spooled)
+    shipped = left.spooled if now.caught_up else 0
+    settled = replace(
+        left,
+        offered=left.offered - moved,
+        held=left.held - moved,
+        spooled=left.spooled - shipped,
+        stored=left.stored + shipped - (bad if shipped else 0),
+        gap=left.gap + (bad if shipped else 0),
+    )
+    return total([now, replace(past, counters=settled)])
 
 
 def _plus(one: Any, other: Any) -> Any:

@@ -34,11 +34,18 @@ class Selection:
         """Exchanges that were let go by choice, by reason."""
         self.adopted = 0
         """Exchanges that an earlier run held back, and that are this run's now."""
+        self.caught_up = False
+        """Whether an earlier run's are all decided about."""
 
     @property
     def held(self) -> int:
         """Exchanges that are held back."""
         return self._held.count if self._held else 0
+
+    @property
+    def held_bytes(self) -> int:
+        """What they take on the disk."""
+        return self._held.size if self._held else 0
 
     def take(self, exchange: Exchange, bodies: Bodies, now: float) -> None:
         """Decide about an exchange that has just ended; `now` in monotonic seconds."""
@@ -68,6 +75,7 @@ class Selection:
         self._left += self._journal.held_left()
         if self._left and (heard_at is not None or self._keeping.keep is not Keep.TRACE_FAILURES):
             self._adopt(self._left.popleft(), now)
+        self.caught_up = not self._left
         held = self._held
         while held is not None and (oldest := held.oldest) is not None:
             heard_age = (heard_at if heard_at is not None else oldest.last) - oldest.last

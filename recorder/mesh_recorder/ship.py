@@ -76,6 +76,8 @@ class Shipper:
         """Exchanges of this run that reached the spool and could not be read."""
         self.resumed = 0
         """Segments of earlier runs that were shipped."""
+        self.resumed_damaged = 0
+        """Exchanges of these that could not be read."""
         self.spool_bytes = 0
         """Bytes that wait in sealed segments."""
         self.away: str | None = None
@@ -96,6 +98,28 @@ class Shipper:
     def idle(self) -> bool:
         """Whether nothing waits, so that the next exchange can be in the store at once."""
         return not self._waiting
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether no segment of an earlier run waits."""
+        with self._changed:
+            return not any(sealed.resumed for sealed in self._waiting)
+
+    @property
+    def segments(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the oldest of those that wait was written to last; 0 where none does."""
+        oldest = self._oldest()
+        if oldest is None:
+            return 0.0
+        try:
+            return max(0.0, time.time() - oldest.path.stat().st_mtime)
+        except OSError:  # just shipped
+            return 0.0
 
     def drain(self, timeout: float) -> bool:
         """End once all is shipped, the store stays away, or after `timeout` seconds; whether all was."""
@@ -184,7 +208,7 @@ class Shipper:
             content = sealed.path.read_bytes()
         except FileNotFoundError:
             self._done(sealed)  # somebody tidied up; nothing is left to do
-            self._count_lost(0 if sealed.resumed else sealed.exchanges or 0)
+            self._count_lost(sealed, 0 if sealed.resumed else sealed.exchanges or 0)
             return
         try:
             segment = decode_segment(content)
@@ -206,7 +230,7 @@ class Shipper:
             return
         sealed.path.unlink(missing_ok=True)
         self._done(sealed)
-        self._count_lost(lost)
+        self._count_lost(sealed, lost)
 
     def _set_aside(self, sealed: Sealed, *, lost: int) -> None:
         bad = sealed.path.with_suffix(".bad")
@@ -217,12 +241,16 @@ class Shipper:
         else:
             logger.warning("a spool segment is damaged; it is kept as %s", bad)
         self._done(sealed)
-        self._count_lost(lost)
+        self._count_lost(sealed, lost)
 
-    def _count_lost(self, count: int) -> None:
-        if count:
+    def _count_lost(self, sealed: Sealed, count: int) -> None:
+        if not count:
+            return
+        if sealed.resumed:
+            self.resumed_damaged += count
+        else:
             self.damaged += count
-            self._lost(count)
+        self._lost(count)
 
     def _done(self, sealed: Sealed) -> None:
         with self._changed:

@@ -16,6 +16,7 @@ from mesh_core.frames import Run
 from mesh_core.model import Bodies, Direction, Exchange, Lane
 from mesh_core.probes import parse_probes
 from mesh_core.redact import Redactor
+from mesh_recorder import resources
 from mesh_recorder.addons.roles import Role
 from mesh_recorder.capture import Captured, Place, finish
 from mesh_recorder.counters import Counters
@@ -186,6 +187,12 @@ class Sidecar:
             crashes=self.crashes + (self._wire.failures if self._wire else 0),
             queue_bytes=self._pipeline.queue_bytes,
             spool_bytes=self._pipeline.spool_bytes,
+            spool_segments=self._pipeline.spool_segments,
+            spool_age=self._pipeline.spool_age,
+            held_bytes=self._pipeline.held_bytes,
+            resources=resources.used(),
+            adopted=self._pipeline.adopted,
+            caught_up=self._pipeline.caught_up,
             store_away=self.store_away,
             bypassed=self.bypassed,
         )

@@ -2,11 +2,12 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 from mesh_core.query import parse_query
 from mesh_store.store import open_store
-from support.operated import gone, load, metric, until_metric, workers_of
+from support.operated import ask, counters, gone, load, metric, until_metric, workers_of
 from support.record import Record, a_service, port_of
 
 CLIENTS = 4
@@ -127,3 +128,70 @@ def test_a_supervisor_that_is_killed_leaves_its_ports_and_loses_nothing(tmp_path
     assert busy.wrong == []
     assert len(found) == len(set(found))
     assert set(busy.answered) <= set(found)
+
+
+def test_no_counter_ever_falls_and_the_account_is_whole_after_deaths(tmp_path: Path) -> None:
+    """A counter that falls is a restart to Prometheus, and a spike in every rate."""
+    falls: list[str] = []
+    done = threading.Event()
+
+    def watch(admin: str) -> None:
+        before: dict[str, float] = {}
+        while not done.is_set():
+            now = counters(admin)
+            falls.extend(
+                f"{name}: {before[name]} -> {now.get(name)}"
+                for name in before
+                if now.get(name, -1) < before[name]
+            )
+            before = now
+
+    with (
+        a_service() as app,
+        Record(tmp_path, "--service", "cart", "--app", str(app), "--workers", "2", "--json") as record,
+    ):
+        ready = record.event()
+        admin = ready["admin"]
+        watcher = threading.Thread(target=watch, args=(admin,))
+        watcher.start()
+        with load(port_of(ready["inbound"]["listen"]), CLIENTS) as busy:
+            for kill in range(3):
+                busy.more(100)
+                os.kill(workers_of(record.process.pid)[kill % 2], signal.SIGKILL)
+                until_metric(admin, "worker_restarts_total", kill + 1)
+                until_metric(admin, "workers", 2)
+        while metric(admin, "spooled") or metric(admin, "waiting"):
+            pass  # what the dead left is shipped by their successors, and counted as that
+        done.set()
+        watcher.join()
+        assert record.end() == 0
+        stopped = record.event("stopped")
+
+    assert falls == []
+    assert stopped["spooled"] == 0
+    assert stopped["offered"] == stopped["stored"] + sum(stopped["dropped"].values())
+
+
+def test_a_place_where_workers_die_again_and_again_is_told(tmp_path: Path) -> None:
+    """By readiness, by a metric and by the log; the others go on."""
+    with (
+        a_service() as app,
+        Record(tmp_path, "--service", "cart", "--app", str(app), "--workers", "2", "--json") as record,
+    ):
+        ready = record.event()
+        admin = ready["admin"]
+        spared = workers_of(record.process.pid)[0]
+        for death in range(3):
+            until_metric(admin, "workers", 2)
+            (victim,) = [worker for worker in workers_of(record.process.pid) if worker != spared]
+            os.kill(victim, signal.SIGKILL)
+            until_metric(admin, "worker_restarts_total", death + 1)
+        status, text = ask(f"http://{admin}/readyz")
+        assert metric(admin, "worker_crash_loops") == 1
+        assert ask(f"http://{ready['inbound']['listen']}/x")[0] == 200
+        os.kill(spared, signal.SIGKILL)
+        assert record.end() == 0
+        said = record.rest("err")
+
+    assert (status, text) == (200, "ready; workers die again and again in 1 of their places, see the log\n")
+    assert "died (SIGKILL), 3 times in a row; another takes its place in 0.2 s" in said

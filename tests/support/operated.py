@@ -9,6 +9,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from prometheus_client.parser import text_string_to_metric_families
+
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -29,6 +31,28 @@ def metric(admin: str, name: str) -> float:
         rf"^mesh_record_{re.escape(name)} (\S+)$", ask(f"http://{admin}/metrics")[1], re.MULTILINE
     )
     return float(found[1]) if found else 0.0
+
+
+def metrics(admin: str) -> dict[str, float]:
+    """All of `/metrics` as Prometheus' own parser reads it: name and labels, as written, to number."""
+    text = ask(f"http://{admin}/metrics")[1]
+    found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            key = sample.name.removeprefix("mesh_record_") + (f"{{{labels}}}" if labels else "")
+            assert key not in found
+            found[key] = sample.value
+    return found
+
+
+def counters(admin: str) -> dict[str, float]:
+    """Those of `metrics` that may only grow."""
+    return {
+        name: value
+        for name, value in metrics(admin).items()
+        if re.match(r"\w+(_total|_bucket|_count|_sum)\b", name)
+    }
 
 
 def until_metric(admin: str, name: str, least: float) -> None:

@@ -2,6 +2,8 @@
 
 LIVED = 10.0
 """Seconds after which a worker's death is no loop."""
+LOOP = 3
+"""Deaths in a row that are no accident any more."""
 FIRST = 0.1
 LONGEST = 30.0
 
@@ -10,13 +12,19 @@ class Backoff:
     """The deaths of one worker and its successors."""
 
     def __init__(self) -> None:
-        self._in_a_row = 0
+        self.deaths = 0
+        """In a row, each after less than `LIVED`."""
+
+    @property
+    def loops(self) -> bool:
+        """Whether it happens again and again."""
+        return self.deaths >= LOOP
 
     def pause(self, lived: float) -> float:
         """Seconds to wait before the next one, after one that lived for so many."""
         if lived >= LIVED:
-            self._in_a_row = 0
-        self._in_a_row += 1
-        if self._in_a_row == 1:
+            self.deaths = 0
+        self.deaths += 1
+        if self.deaths == 1:
             return 0.0
-        return float(min(LONGEST, FIRST * 2.0 ** min(self._in_a_row - 2, 16)))
+        return float(min(LONGEST, FIRST * 2.0 ** min(self.deaths - 2, 16)))

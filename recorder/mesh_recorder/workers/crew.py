@@ -8,11 +8,12 @@ import asyncio
 import logging
 import socket
 
+from mesh_recorder import resources
 from mesh_recorder.authority import project_ca
 from mesh_recorder.counters import Counters
 from mesh_recorder.lane.accepting import BACKLOG
 from mesh_recorder.listening import Listening, bind_all, listening
-from mesh_recorder.report import Report, total
+from mesh_recorder.report import Report, of_a_crew, total
 from mesh_recorder.settings import SidecarSettings
 from mesh_recorder.workers.member import Member
 from mesh_recorder.workers.orders import Orders
@@ -68,9 +69,15 @@ class Crew:
 
     async def report(self) -> Report:
         """What all workers say, added up; those who are gone count with their last word."""
-        reports = [said for member in self._members for said in await member.report()]
-        restarts = sum(member.restarts for member in self._members)
-        return total([*reports, Report(workers=0, restarts=restarts, bypassed=self._bypassed)])
+        said = await asyncio.gather(*(member.report() for member in self._members))
+        ours = Report(
+            workers=0,
+            restarts=sum(member.restarts for member in self._members),
+            crash_loops=sum(member.crash_loop for member in self._members),
+            resources=resources.used(),
+            bypassed=self._bypassed,
+        )
+        return of_a_crew([*(present for present, _ in said), ours], total(past for _, past in said))
 
     @property
     def bypassed(self) -> bool:

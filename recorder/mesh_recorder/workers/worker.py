@@ -77,7 +77,7 @@ class _Worker:
                     break
                 if order["do"] == "bypass":
                     await self._sidecar.bypass(order["on"])
-                await self._tell("report")
+                await self._tell("report", order.get("number"))
         self._ending.set()
 
     async def _report(self) -> None:
@@ -85,8 +85,10 @@ class _Worker:
             await asyncio.sleep(TELL_EVERY)
             await self._tell("report")
 
-    async def _tell(self, event: str) -> None:
-        await self._say({"event": event, "report": to_document(await self._sidecar.report())})
+    async def _tell(self, event: str, number: int | None = None) -> None:
+        """Say how it is; `number` is that of the order that this answers."""
+        report = to_document(await self._sidecar.report())
+        await self._say({"event": event, "number": number, "report": report})
 
     async def _say(self, document: dict[str, Any]) -> None:
         # Nobody may be there any more to hear it.

@@ -11,8 +11,8 @@ import pytest
 
 from mesh_core.query import parse_query
 from mesh_store.store import open_store
-from support.operated import ask, load, metric, until_metric
-from support.record import Record, a_service, port_of
+from support.operated import ask, load, metric, metrics, until_metric
+from support.record import Record, a_closed_port, a_service, port_of
 
 WORKERS = pytest.mark.parametrize("workers", ["0", "2"])
 
@@ -50,6 +50,71 @@ def test_health_readiness_and_metrics_are_told(tmp_path: Path, workers: str) -> 
         assert ask(f"http://{admin}/other")[0] == 404
         assert ask(f"http://{admin}/metrics", data=b"x")[0] == 405
         assert ready["workers"] == int(workers)
+
+
+@WORKERS
+def test_the_metrics_are_the_closing_line_and_the_store_to_the_last_exchange(
+    tmp_path: Path, workers: str
+) -> None:
+    """Case R43 among them: probes are counted, not stored."""
+    sent = {"/a": 7, "/fail": 3, "/healthz": 4}
+    with (
+        a_service() as app,
+        Record(tmp_path, "--service", "cart", "--app", str(app), "--workers", workers, "--json") as record,
+    ):
+        ready = record.event()
+        admin, inbound = ready["admin"], ready["inbound"]["listen"]
+        for path, times in sent.items():
+            for _ in range(times):
+                ask(f"http://{inbound}{path}")
+        ask(f"http://{admin}/bypass", data=b"on")
+        ask(f"http://{inbound}/unseen")
+        ask(f"http://{admin}/bypass", data=b"off")
+        until_metric(admin, "stored_total", 10)
+        until_metric(admin, 'not_kept_total{reason="probe"}', 4)
+        until_metric(admin, 'dropped_total{reason="bypass"}', 1)
+        found = metrics(admin)
+        assert record.end() == 0
+        stopped = record.event("stopped")
+
+    assert found["requests_total{direction=inbound,outcome=ok}"] == 11
+    assert found["requests_total{direction=inbound,outcome=http_5xx}"] == 3
+    assert found["request_duration_seconds_count{direction=inbound}"] == 14
+    assert found["seen_total{direction=inbound}"] == stopped["requests"] == 15
+    for name in ("offered", "stored", "failures"):
+        assert found[f"{name}_total"] == stopped[name]
+    assert {"bypass": found["dropped_total{reason=bypass}"]} == stopped["dropped"]
+    assert {"probe": found["not_kept_total{reason=probe}"]} == stopped["not_kept"]
+    nothing = ("waiting", "held", "spooled", "damaged_total", "queue_bytes", "spool_bytes", "spool_segments")
+    assert {name: found[name] for name in nothing} == dict.fromkeys(nothing, 0)
+    assert (found["store_up"], found["bypassed"], found["spool_oldest_seconds"]) == (1, 0, 0)
+    assert found["process_resident_memory_bytes"] > 10_000_000 * max(1, int(workers))
+    assert found["process_cpu_seconds_total"] > 0
+    assert found["process_max_fds"] > found["process_open_fds"] > 0
+    assert len(stored_paths(tmp_path)) == found["stored_total"]
+    with open_store(f"sqlite:///{tmp_path}/data/mesh-replay/mesh.db") as store:
+        assert dict(store.stats().dropped) == stopped["dropped"]
+        assert store.stats().failures == found["failures_total"]
+
+
+def test_what_waits_for_a_store_that_is_away_is_in_the_metrics(tmp_path: Path) -> None:
+    nowhere = f"postgresql://u@127.0.0.1:{a_closed_port()}/mesh"
+    arguments = ["--service", "cart", "--store", nowhere, "--json"]
+    with a_service() as app, Record(tmp_path, *arguments, "--app", str(app)) as record:
+        ready = record.event()
+        admin = ready["admin"]
+        for _ in range(5):
+            ask(f"http://{ready['inbound']['listen']}/x")
+        until_metric(admin, "spooled", 5)
+        until_metric(admin, "spool_segments", 1)
+        until_metric(admin, "spool_oldest_seconds", 0.01)
+        found = metrics(admin)
+        said = ask(f"http://{admin}/readyz")
+
+    assert (found["store_up"], found["stored_total"], found["spooled"]) == (0, 0, 5)
+    assert found["spool_bytes"] > 500
+    assert said[0] == 200
+    assert said[1].startswith("ready; the store is away: ")
 
 
 def test_it_can_be_off(tmp_path: Path) -> None:

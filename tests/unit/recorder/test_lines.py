@@ -103,6 +103,7 @@ def test_one_that_took_no_request_is_left_in_peace() -> None:
         "gap": 0,
         "waiting": 0,
         "resumed_segments": 0,
+        "resumed_damaged": 0,
         "failures": 0,
         "requests": 0,
         "calls": 0,

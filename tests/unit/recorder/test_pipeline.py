@@ -302,8 +302,11 @@ def test_damage_inside_a_segment_is_counted_as_a_gap(tmp_path: Path) -> None:
     away.wait_for(2)
     second.offer(FakeCapture(4))
     away.wait_for(3)
-    second.drain(10)
+    counters = second.drain(10)
 
+    # The account of this run is of its own exchanges alone.
+    assert (counters.offered, counters.stored, counters.spooled, counters.gap) == (1, 1, 0, 0)
+    assert (counters.resumed, counters.resumed_damaged) == (1, 1)
     assert [exchange.path for exchange in away.exchanges] == ["/1", "/3", "/4"]
     assert away.gaps == {"frame_damaged": 1}
     assert len(list(tmp_path.glob("*.bad"))) == 1

@@ -1,13 +1,17 @@
 """What recorders say of themselves: added up, after a death, and as Prometheus reads it."""
 
 import json
-import re
+from dataclasses import replace
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
 
 from mesh_core.model import Direction
 from mesh_core.outcome import Outcome
 from mesh_recorder.counters import Counters
 from mesh_recorder.metrics import exposition
-from mesh_recorder.report import Report, after_death, from_document, to_document, total
+from mesh_recorder.report import Report, after_death, from_document, of_a_crew, to_document, total
+from mesh_recorder.resources import Resources
 from mesh_recorder.tally import BOUNDS, Tally
 from mesh_recorder.workers.backoff import LONGEST, Backoff
 from support.recorded import an_exchange
@@ -49,33 +53,71 @@ def test_what_a_dead_worker_took_with_it_is_counted_by_its_successor() -> None:
     assert (rest.in_flight, rest.queue_bytes, rest.spool_bytes, rest.workers) == (0, 0, 0, 0)
 
 
-def test_the_metrics_are_prometheus_text() -> None:
-    text = exposition(a_report(3), {"service": 'a "cart"\n\\', "lane": "wire"})
-
-    for line in text.splitlines():
-        assert re.fullmatch(
-            r'# (HELP|TYPE) mesh_record_\w+ .+|mesh_record_\w+(\{(\w+="([^"\\]|\\.)*",?)+\})? [0-9.e+-]+',
-            line,
-        ), line
-    assert text.endswith("\n")
-    assert r'mesh_record_info{service="a \"cart\"\n\\",lane="wire"} 1' in text
-    assert 'mesh_record_requests_total{direction="inbound",outcome="ok"} 3\n' in text
-    assert 'mesh_record_dropped_total{reason="queue_full"} 1\n' in text
-    assert 'mesh_record_request_duration_seconds_bucket{direction="inbound",le="+Inf"} 3\n' in text
-    assert 'mesh_record_request_duration_seconds_count{direction="inbound"} 3\n' in text
+INFO = {"service": 'a "cart"\n\\', "lane": "wire"}
 
 
-def test_each_metric_is_named_once_and_its_samples_follow() -> None:
-    lines = exposition(a_report(1), {"service": "cart"}).splitlines()
-    named = [line.split(" ")[2] for line in lines if line.startswith("# TYPE ")]
+def parsed(report: Report, info: dict[str, str] = INFO) -> dict[str, Metric]:
+    text = exposition(report, info, started_at=1.5)
+    found = list(text_string_to_metric_families(text))
+    names = [metric.name for metric in found]
+    assert len(set(names)) == len(names)
+    assert text.count("# HELP ") == text.count("# TYPE ") == len(names)
+    return {metric.name: metric for metric in found}
 
-    assert len(set(named)) == len(named)
-    current = ""
-    for line in lines:
-        if line.startswith("# TYPE "):
-            current = line.split(" ")[2]
-        elif not line.startswith("#"):
-            assert re.split(r"[{ ]", line)[0].startswith(current)
+
+def test_prometheus_own_parser_reads_all_of_it() -> None:
+    """Each metric once, with its help, its kind, and nothing that Prometheus would refuse."""
+    used = Resources(cpu_seconds=0.25, memory_bytes=1, virtual_bytes=2, open_files=3, most_files=4)
+    counters = Counters(dropped={"bypass": 1}, not_kept={"probe": 2})
+    report = a_report(3, resources=used)
+    found = parsed(replace(report, counters=counters))
+
+    for metric in found.values():
+        assert metric.documentation
+        assert metric.type in ("counter", "gauge", "histogram"), metric
+        assert metric.samples, metric
+    assert found["mesh_record_info"].samples[0].labels == INFO
+    assert {
+        name: metric.samples[0].value for name, metric in found.items() if name.startswith("process_")
+    } == {
+        "process_cpu_seconds": 0.25,
+        "process_start_time_seconds": 1.5,
+        "process_resident_memory_bytes": 1,
+        "process_virtual_memory_bytes": 2,
+        "process_open_fds": 3,
+        "process_max_fds": 4,
+    }
+
+
+def test_the_histogram_is_cumulative_and_ends_in_its_count() -> None:
+    samples = parsed(a_report(3))["mesh_record_request_duration_seconds"].samples
+    buckets = [sample.value for sample in samples if sample.name.endswith("_bucket")]
+    whole = [sample.value for sample in samples if sample.name.endswith("_count")]
+
+    assert len(buckets) == len(BOUNDS) + 1
+    assert buckets == sorted(buckets)
+    assert whole == [buckets[-1]] == [3]
+
+
+def test_what_is_on_the_wire_never_becomes_a_label() -> None:
+    """Bounded: directions, outcomes and reasons of ours, and what the operator named."""
+    counters = Counters(dropped={"queue_full": 1}, not_kept={"probe": 2})
+    for metric in parsed(replace(a_report(2), counters=counters), {"service": "cart"}).values():
+        for sample in metric.samples:
+            assert set(sample.labels) <= {"direction", "outcome", "reason", "le", "service"}
+
+
+def test_what_the_dead_left_in_the_spool_is_stored_once_their_successors_have_caught_up() -> None:
+    past = Report(workers=0, counters=Counters(offered=10, stored=4, spooled=4, held=2))
+    busy = Report(counters=Counters(offered=2, stored=2), adopted=1, caught_up=False)
+    done = replace(busy, adopted=2, caught_up=True, counters=Counters(offered=2, held=2, resumed_damaged=1))
+
+    at_first, in_the_end = of_a_crew([busy], past), of_a_crew([done], past)
+
+    assert at_first.counters == Counters(offered=11, stored=6, spooled=4, held=1)
+    assert in_the_end.counters == Counters(offered=10, stored=7, gap=1, held=2, resumed_damaged=1)
+    assert at_first.counters.balanced
+    assert in_the_end.counters.balanced
 
 
 def test_a_duration_counts_where_it_belongs() -> None:
