@@ -113,25 +113,25 @@ def of_the_past(report: Report) -> Report:
     )
 
 
-def of_a_crew(present: Iterable[Report], past: Report) -> Report:
-    """Those who are there and those who are gone as one: what the latter left is the former's business.
+def inherited(present: Report, past: Report) -> Report:
+    """What holds of those who are gone, as who has their place by now sees to what they left.
 
-    A successor ships what was spooled, and decides about what was held back, which it counts as offered
-    to itself.
+    It ships what they spooled, and decides about what they held back, which it counts as offered to itself.
+    Ask no more once it has caught up.
     """
-    now, left = total(present), past.counters
-    moved = left.held if now.caught_up else min(left.held, now.adopted)
-    bad = min(now.counters.resumed_damaged, left.spooled)
-    shipped = left.spooled if now.caught_up else 0
+    left, over = past.counters, present.caught_up
+    moved = left.held if over else min(left.held, present.adopted)
+    shipped = left.spooled if over else 0
+    bad = min(present.counters.resumed_damaged, shipped)
     settled = replace(
         left,
         offered=left.offered - moved,
         held=left.held - moved,
         spooled=left.spooled - shipped,
-        stored=left.stored + shipped - (bad if shipped else 0),
-        gap=left.gap + (bad if shipped else 0),
+        stored=left.stored + shipped - bad,
+        gap=left.gap + bad,
     )
-    return total([now, replace(past, counters=settled)])
+    return replace(past, counters=settled)
 
 
 def _plus(one: Any, other: Any) -> Any:

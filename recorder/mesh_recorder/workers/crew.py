@@ -13,7 +13,7 @@ from mesh_recorder.authority import project_ca
 from mesh_recorder.counters import Counters
 from mesh_recorder.lane.accepting import BACKLOG
 from mesh_recorder.listening import Listening, bind_all, listening
-from mesh_recorder.report import Report, of_a_crew, total
+from mesh_recorder.report import Report, total
 from mesh_recorder.settings import SidecarSettings
 from mesh_recorder.workers.member import Member
 from mesh_recorder.workers.orders import Orders
@@ -77,7 +77,7 @@ class Crew:
             resources=resources.used(),
             bypassed=self._bypassed,
         )
-        return of_a_crew([*(present for present, _ in said), ours], total(past for _, past in said))
+        return total([ours, *(report for both in said for report in both)])
 
     @property
     def bypassed(self) -> bool:

@@ -19,7 +19,7 @@ from typing import Any
 from mesh_core.errors import ConfigInvalid
 from mesh_recorder.counters import Counters
 from mesh_recorder.listening import Sockets
-from mesh_recorder.report import DIED, Report, after_death, from_document, of_the_past, total
+from mesh_recorder.report import DIED, Report, after_death, from_document, inherited, of_the_past, total
 from mesh_recorder.workers.backoff import LIVED, Backoff
 from mesh_recorder.workers.orders import Orders
 
@@ -53,6 +53,8 @@ class Member:
         self._orders = orders
         self._ended = Report(workers=0)
         """What those said who are gone."""
+        self._settled = False
+        """Whether who has the place has seen to all that they left."""
         self._last = NOBODY
         self._lost = 0
         """Requests that the last one took with it, and that nobody has told the store of yet."""
@@ -82,11 +84,8 @@ class Member:
     @property
     def crash_loop(self) -> bool:
         """Whether workers die again and again in this place."""
-        return self._backoff.loops and not (self.ready.is_set() and self._settled)
-
-    @property
-    def _settled(self) -> bool:
-        return asyncio.get_running_loop().time() - self._began >= LIVED
+        lived = asyncio.get_running_loop().time() - self._began
+        return self._backoff.loops and not (self.ready.is_set() and lived >= LIVED)
 
     async def _say_why(self, pause: float) -> None:
         process = self._process
@@ -114,8 +113,11 @@ class Member:
     async def report(self) -> tuple[Report, Report]:
         """How the worker is now, and what those said who are gone."""
         await self._ask({})
+        gone = self._ended if self._settled else inherited(self._last, self._ended)
+        if self._last.caught_up:
+            self._ended, self._settled = gone, True
         lost = Counters(offered=self._lost, dropped={DIED: self._lost} if self._lost else {})
-        return self._last, total([self._ended, Report(workers=0, counters=lost)])
+        return self._last, total([gone, Report(workers=0, counters=lost)])
 
     async def bypass(self, on: bool) -> None:
         """Tell the worker to stop recording, or to go on; it has done so afterwards."""
@@ -145,7 +147,7 @@ class Member:
         with theirs:
             self._process = await asyncio.to_thread(_start, self._orders(self._lost), self._sockets, theirs)
         self._ended = total([self._ended, self._last])
-        self._last = NOBODY
+        self._last, self._settled = NOBODY, False
         self._began = asyncio.get_running_loop().time()
         reader, self._writer = await asyncio.open_unix_connection(sock=ours)
         if self._ending.is_set():

@@ -10,7 +10,7 @@ from mesh_core.model import Direction
 from mesh_core.outcome import Outcome
 from mesh_recorder.counters import Counters
 from mesh_recorder.metrics import exposition
-from mesh_recorder.report import Report, after_death, from_document, of_a_crew, to_document, total
+from mesh_recorder.report import Report, after_death, from_document, inherited, to_document, total
 from mesh_recorder.resources import Resources
 from mesh_recorder.tally import BOUNDS, Tally
 from mesh_recorder.workers.backoff import LONGEST, Backoff
@@ -112,7 +112,7 @@ def test_what_the_dead_left_in_the_spool_is_stored_once_their_successors_have_ca
     busy = Report(counters=Counters(offered=2, stored=2), adopted=1, caught_up=False)
     done = replace(busy, adopted=2, caught_up=True, counters=Counters(offered=2, held=2, resumed_damaged=1))
 
-    at_first, in_the_end = of_a_crew([busy], past), of_a_crew([done], past)
+    at_first, in_the_end = (total([now, inherited(now, past)]) for now in (busy, done))
 
     assert at_first.counters == Counters(offered=11, stored=6, spooled=4, held=1)
     assert in_the_end.counters == Counters(offered=10, stored=7, gap=1, held=2, resumed_damaged=1)
