@@ -27,7 +27,7 @@ def stored_paths(folder: Path) -> list[str]:
 
 
 def ended(answered: list[str]) -> set[str]:
-    """Those of these paths whose client has had another answer since, so that the sidecar was done with them."""
+    """Those whose client has had another answer since, so that the sidecar was done with them."""
     last = {path.split("/")[1]: path for path in answered}
     return set(answered) - set(last.values())
 
