@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.lanes import in_use
 from support.operated import metric
 from support.record import Record, port_of
 from support.rig import run
@@ -29,7 +30,18 @@ async def recording(
     folder: Path, app: int, *arguments: str, files: int | None = None
 ) -> AsyncIterator[tuple[Record, dict[str, Any]]]:
     record = await asyncio.to_thread(
-        lambda: Record(folder, "--service", "cart", "--app", str(app), "--json", *arguments, files=files)
+        lambda: Record(
+            folder,
+            "--service",
+            "cart",
+            "--app",
+            str(app),
+            "--json",
+            "--lane",
+            in_use.get(),
+            *arguments,
+            files=files,
+        )
     )
     with record:
         yield record, await asyncio.to_thread(record.event)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
+from mesh_core.model import Lane
 from mesh_core.query import parse_query
 from mesh_store.store import Store, open_store
 from mesh_store.tables import run, run_span
@@ -18,7 +19,7 @@ SEED = random.SystemRandom().randrange(10**6)
 
 
 def test_a_sidecar_killed_at_any_moment_loses_no_more_than_its_last_flush(
-    store_url: str, tmp_path: Path, long_run: bool
+    store_url: str, tmp_path: Path, long_run: bool, lane: Lane
 ) -> None:
     """Cases R26, P2, P3: an independent ledger of what was answered, against what is in the store."""
     print("seed", SEED)  # noqa: T201  # to play it again
@@ -28,6 +29,7 @@ def test_a_sidecar_killed_at_any_moment_loses_no_more_than_its_last_flush(
     with a_service() as app:
         arguments = ["--service", "cart", "--instance", "one", "--app", str(app), "--inbound", "0"]
         arguments += ["--outbound", "0", "--store", store_url, "--json", "--trace-headers", "never"]
+        arguments += ["--lane", lane]
         for kill in range(100 if long_run else 2):
             with Record(tmp_path, *arguments) as sidecar:
                 load = Load(port_of(sidecar.event()["inbound"]["listen"]))

@@ -5,12 +5,18 @@ import signal
 import threading
 from pathlib import Path
 
+from mesh_core.model import Lane
 from mesh_core.query import parse_query
 from mesh_store.store import open_store
 from support.operated import ask, counters, gone, load, metric, until_metric, workers_of
 from support.record import Record, a_service, port_of
 
 CLIENTS = 4
+
+
+def told(app: int, lane: Lane, workers: int) -> list[str]:
+    """How `mesh-record` is started."""
+    return ["--service", "cart", "--app", str(app), "--workers", str(workers), "--json", "--lane", lane]
 
 
 def stored_paths(folder: Path) -> list[str]:
@@ -32,12 +38,14 @@ def ended(answered: list[str]) -> set[str]:
     return set(answered) - set(last.values())
 
 
-def test_a_worker_that_is_killed_is_replaced_while_nobody_is_refused(tmp_path: Path, long_run: bool) -> None:
+def test_a_worker_that_is_killed_is_replaced_while_nobody_is_refused(
+    tmp_path: Path, long_run: bool, lane: Lane
+) -> None:
     """Case R26: one request of each connection is lost at most, nothing twice."""
     kills = 50 if long_run else 3
     with (
         a_service() as app,
-        Record(tmp_path, "--service", "cart", "--app", str(app), "--workers", "2", "--json") as record,
+        Record(tmp_path, *told(app, lane, 2)) as record,
     ):
         ready = record.event()
         admin = ready["admin"]
@@ -66,11 +74,11 @@ def test_a_worker_that_is_killed_is_replaced_while_nobody_is_refused(tmp_path: P
     assert set(stopped["dropped"]) <= {"worker_died"}
 
 
-def test_all_workers_at_once_make_a_pause_and_no_refusal(tmp_path: Path) -> None:
+def test_all_workers_at_once_make_a_pause_and_no_refusal(tmp_path: Path, lane: Lane) -> None:
     """Case R26: the supervisor holds the sockets, so that who comes meanwhile waits."""
     with (
         a_service() as app,
-        Record(tmp_path, "--service", "cart", "--app", str(app), "--workers", "1", "--json") as record,
+        Record(tmp_path, *told(app, lane, 1)) as record,
     ):
         ready = record.event()
         with load(port_of(ready["inbound"]["listen"]), CLIENTS) as busy:
@@ -85,11 +93,11 @@ def test_all_workers_at_once_make_a_pause_and_no_refusal(tmp_path: Path) -> None
     assert len(busy.broken) <= CLIENTS
 
 
-def test_the_process_that_makes_workers_is_not_missed(tmp_path: Path) -> None:
+def test_the_process_that_makes_workers_is_not_missed(tmp_path: Path, lane: Lane) -> None:
     """Killed, it takes no worker with it, and the next worker that dies is replaced all the same."""
     with (
         a_service() as app,
-        Record(tmp_path, "--service", "cart", "--app", str(app), "--workers", "1", "--json") as record,
+        Record(tmp_path, *told(app, lane, 1)) as record,
     ):
         ready = record.event()
         with load(port_of(ready["inbound"]["listen"]), CLIENTS) as busy:
@@ -107,9 +115,9 @@ def test_the_process_that_makes_workers_is_not_missed(tmp_path: Path) -> None:
     assert (busy.refused, busy.wrong) == (0, [])
 
 
-def test_a_supervisor_that_is_killed_leaves_its_ports_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_supervisor_that_is_killed_leaves_its_ports_and_loses_nothing(tmp_path: Path, lane: Lane) -> None:
     """Case R26: its workers answer what is open and end; the next start takes the same ports, and ships."""
-    arguments = ["--service", "cart", "--instance", "one", "--workers", "2", "--json"]
+    arguments = ["--service", "cart", "--instance", "one", "--workers", "2", "--json", "--lane", lane]
     with a_service() as app:
         arguments += ["--app", str(app)]
         with Record(tmp_path, *arguments) as first:
