@@ -239,20 +239,28 @@ def forget(project: Project, query: str, yes: bool, dry_run: bool, as_json: bool
 
 
 @main.command()
+@click.option("--secrets", is_flag=True, help="Look for secrets instead: exit code 1 where one is found.")
 @_as_json
 @friendly(PROGRAM)
 @project_options
-def check(project: Project, as_json: bool) -> None:
+def check(project: Project, secrets: bool, as_json: bool) -> None:
     """Read everything once, and say whether it is sound: exit code 3 where it is not.
 
     Every exchange can be read and every body hashes to its name, all that is referred to is there, and
     what each recorder offered is stored or accounted for as a gap.
 
+    With --secrets, every exchange and body is looked through for what redaction, by the project's rules,
+    would have hidden: a line for each place, with the rule, never with the value.
+
     \b
     Examples:
       mesh-store check
       mesh-store check --json
+      mesh-store check --secrets
     """
+    if secrets:
+        _check_secrets(project, as_json)
+        return
     from mesh_store.store import open_store
 
     with open_store(project.store) as store:
@@ -269,6 +277,40 @@ def check(project: Project, as_json: bool) -> None:
     lines.append(f"{len(found.problems)} problems" if found.problems else "sound")
     _show(as_json, counts | {"problems": list(found.problems)}, "\n".join(lines))
     if found.problems:
+        raise SystemExit(ExitCode.ENVIRONMENT)
+
+
+def _check_secrets(project: Project, as_json: bool) -> None:
+    """A line for each finding as soon as it is found; JSON lines with --json."""
+    from rich.console import Console
+
+    from mesh_store.looking import looking_through
+    from mesh_store.store import open_store
+
+    exchanges = found = unread = 0
+    with (
+        open_store(project.store) as store,
+        looking_through(Console(stderr=True), store.stats().exchanges) as advance,
+    ):
+        for page in store.secrets(project.config.redact):
+            for leak in page.leaks:
+                told = {
+                    "exchange_id": leak.exchange_id,
+                    "place": leak.place,
+                    "rule": leak.rule,
+                    "count": leak.count,
+                }
+                click.echo(json.dumps(told) if as_json else " ".join(map(str, told.values())))
+            exchanges += page.exchanges
+            found += len(page.leaks)
+            unread += page.unread
+            advance(page.exchanges)
+    click.echo(f"{exchanges} exchanges looked through, {found} places with secrets", err=True)
+    if unread:
+        click.echo(f"{unread} exchanges could not be read whole: see `mesh-store check`", err=True)
+    if found:
+        raise SystemExit(ExitCode.DIFFERENT)
+    if unread:
         raise SystemExit(ExitCode.ENVIRONMENT)
 
 

@@ -9,11 +9,13 @@ from typing import Concatenate, Self
 
 from sqlalchemy import Connection, Engine
 
+from mesh_core.config import Redact
 from mesh_core.errors import CaptureInvalid, StoreUnreachable
 from mesh_core.fingerprint import FailureGroup
 from mesh_core.frames import decode_segment
 from mesh_core.model import Bodies, Exchange
 from mesh_core.query import Query
+from mesh_core.redact import Scan
 from mesh_core.retention import Retention
 from mesh_core.together import Failed
 from mesh_core.trace import Trace
@@ -30,6 +32,7 @@ from mesh_store import (
     partitions,
     pins,
     reading,
+    secrets,
     stats,
     writing,
 )
@@ -234,6 +237,17 @@ class Store:
     def check(self) -> Check:
         """Read everything once, and say what is wrong."""
         return self._read(check.check)
+
+    def secrets(self, redact: Redact) -> Iterator[secrets.Page]:
+        """Look through every exchange for what redaction would have hidden, in pages by id.
+
+        Args:
+            redact: the project's own rules; they count as in a sidecar.
+        """
+        scan, after = Scan(redact), secrets.START
+        while (found := self._read(secrets.page, after, scan)) is not None:
+            yield found
+            after = found.last
 
     def _read[**P, R](
         self, work: Callable[Concatenate[Connection, P], R], *args: P.args, **kwargs: P.kwargs

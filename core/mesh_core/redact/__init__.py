@@ -6,7 +6,7 @@
 """
 
 from mesh_core.redact.redactor import Redactor
-from mesh_core.redact.scan import Leak, find_secrets
+from mesh_core.redact.scan import Leak, Scan, find_secrets
 from mesh_core.redact.tokens import TOKEN, is_ours, token_class
 
-__all__ = ["TOKEN", "Leak", "Redactor", "find_secrets", "is_ours", "token_class"]
+__all__ = ["TOKEN", "Leak", "Redactor", "Scan", "find_secrets", "is_ours", "token_class"]

@@ -31,30 +31,43 @@ class Leak:
     count: int
 
 
-def find_secrets(exchange: Exchange, bodies: Bodies, redact: Redact | None = None) -> tuple[Leak, ...]:
-    """What an exchange, as stored, still holds of secrets; empty where it was redacted as it should be.
+class Scan:
+    """Looks for secrets in exchanges as they are stored.
 
     Needs no key: tokens are told by their form.
-
-    Args:
-        exchange: as stored.
-        bodies: its stored bodies by hash; one that is missing is not looked at.
-        redact: the project's own rules; its mode `off` is looked through as `default`.
     """
-    rules = redact or Redact()
-    mode = RedactMode.DEFAULT if rules.mode is RedactMode.OFF else rules.mode
-    redactor = Redactor(None, mode, rules)
-    bare = _without_places(exchange)
-    leaks: list[Leak] = []
-    for place in _PLACES:
-        value = getattr(exchange, place)
-        if not value:
-            continue
-        changes: dict[str, Any] = {place: value, **_needed(exchange, place)}
-        after, _ = redactor.apply(structs.replace(bare, **changes), bodies)
-        found = {redaction.rule: redaction.count for redaction in after.redactions}
-        leaks.extend(Leak(exchange.id, place, rule, count) for rule, count in sorted(found.items()))
-    return tuple(leaks)
+
+    def __init__(self, redact: Redact | None = None) -> None:
+        """Make one with the project's own rules; its mode `off` is looked through as `default`."""
+        rules = redact or Redact()
+        mode = RedactMode.DEFAULT if rules.mode is RedactMode.OFF else rules.mode
+        self._redactor = Redactor(None, mode, rules)
+
+    def leaks(self, exchange: Exchange, bodies: Bodies) -> tuple[Leak, ...]:
+        """What an exchange still holds of secrets; empty where it was redacted as it should be.
+
+        Args:
+            exchange: as stored.
+            bodies: its stored bodies by hash; one that is missing is not looked at.
+        """
+        if self._redactor.apply(exchange, bodies)[0] is exchange:
+            return ()
+        bare = _without_places(exchange)
+        leaks: list[Leak] = []
+        for place in _PLACES:
+            value = getattr(exchange, place)
+            if not value:
+                continue
+            changes: dict[str, Any] = {place: value, **_needed(exchange, place)}
+            after, _ = self._redactor.apply(structs.replace(bare, **changes), bodies)
+            found = {redaction.rule: redaction.count for redaction in after.redactions}
+            leaks.extend(Leak(exchange.id, place, rule, count) for rule, count in sorted(found.items()))
+        return tuple(leaks)
+
+
+def find_secrets(exchange: Exchange, bodies: Bodies, redact: Redact | None = None) -> tuple[Leak, ...]:
+    """As `Scan.leaks`, for one exchange alone."""
+    return Scan(redact).leaks(exchange, bodies)
 
 
 def _without_places(exchange: Exchange) -> Exchange:
