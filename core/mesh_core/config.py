@@ -12,6 +12,7 @@ from mesh_core.errors import ConfigInvalid
 from mesh_core.globs import parse_glob
 from mesh_core.jsonpath import parse_jsonpath
 from mesh_core.probes import parse_probes
+from mesh_core.replay_config import Auth, Replay, read_auth, read_replay
 from mesh_core.retention import KEYS, Retention, with_text
 from mesh_core.units import parse_share
 
@@ -60,6 +61,8 @@ class Service:
     upstream_ca: str | None = None
     edge: bool = False
     """Whether callers are outside the mesh, so that their claims are dropped."""
+    refuses_replays: bool = False
+    """Whether its sidecar answers replayed requests itself, with 403: `replays = "refuse"`."""
     keep: Keep | None = None
     sample: float | None = None
     ignore: tuple[str, ...] | None = None
@@ -107,6 +110,8 @@ class Config:
     ignore: tuple[str, ...] | None = None
     """What is a health probe, see `mesh_core.probes`."""
     redact: Redact = field(default_factory=Redact)
+    replay: Replay = field(default_factory=Replay)
+    auth: Mapping[str, Auth] = field(default_factory=dict)
     retention: Retention = field(default_factory=Retention)
     """How long the store keeps what is written to it."""
 
@@ -139,6 +144,8 @@ def trust_reasons(config: Config) -> list[str]:
         reasons.append("redact.allow")
     if config.redact.keep_types:
         reasons.append("redact.keep_types")
+    reasons.extend(f"replay.{key}: a command" for key in ("before", "after") if getattr(config.replay, key))
+    reasons.extend(f"auth.{name}: credentials" for name in config.auth)
     for service in config.services.values():
         reasons.extend(f"services.{service.name}: {what}" for what in _service_reasons(service))
     return reasons
@@ -196,6 +203,7 @@ _PLACES = ("header", "cookie", "query", "form", "json", "pattern")
 
 
 _CHOICES = ("keep", "sample", "ignore")
+_TABLES = ("project", "store", "allow_targets", "services", "redact", "retention", "replay", "auth")
 
 
 def _probe_rules(value: object) -> tuple[str, ...]:
@@ -213,9 +221,7 @@ class _Reader:
         self.lines = text.splitlines()
 
     def config(self, document: dict[str, Any]) -> Config:
-        self.only(
-            document, "", {"project", "store", "allow_targets", "services", "redact", "retention", *_CHOICES}
-        )
+        self.only(document, "", {*_TABLES, *_CHOICES})
         services = self.table(document, "services", "")
         return Config(
             project=self.text(document, "project", "") or "default",
@@ -224,6 +230,8 @@ class _Reader:
             services={name: self.service(name, services) for name in services},
             redact=self.redact(self.table(document, "redact", "")),
             retention=self.retention(self.table(document, "retention", "")),
+            replay=read_replay(self, document),
+            auth=read_auth(self, document),
             **self.choices(document, ""),
         )
 
@@ -231,7 +239,7 @@ class _Reader:
         prefix = f"services.{name}."
         table = self.table(services, name, "services.")
         plain = ("app", "inbound", "outbound", "cert", "key", "upstream_ca")
-        self.only(table, prefix, {*plain, "intercept", "edge", "upstreams", *_CHOICES})
+        self.only(table, prefix, {*plain, "intercept", "edge", "replays", "upstreams", *_CHOICES})
         upstreams = self.table(table, "upstreams", prefix)
         for key in ("app", "inbound", "outbound"):
             self.address(table, key, prefix)
@@ -244,9 +252,16 @@ class _Reader:
             upstreams={key: self.upstream(key, upstreams, f"{prefix}upstreams.") for key in upstreams},
             intercept=self.texts(table, "intercept", prefix),
             edge=edge,
+            refuses_replays=self.replays(table, prefix),
             **texts,
             **self.choices(table, prefix),
         )
+
+    def replays(self, table: dict[str, Any], prefix: str) -> bool:
+        text = self.text(table, "replays", prefix) or "allow"
+        if text not in ("allow", "refuse"):
+            raise self.wrong(f"{prefix}replays", "replays", '"refuse" or "allow"')
+        return text == "refuse"
 
     def choices(self, table: dict[str, Any], prefix: str) -> dict[str, Any]:
         """What of the traffic is kept."""

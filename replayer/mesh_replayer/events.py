@@ -12,6 +12,7 @@ from mesh_core.model import Bodies, Exchange
 from mesh_replayer.diff import Difference, LeftOut
 from mesh_replayer.plan import Plan
 from mesh_replayer.schedule import Lateness
+from mesh_replayer.stubs.told import StubsTold
 from mesh_replayer.verdict import Verdict
 
 
@@ -23,6 +24,8 @@ class RunStarted:
     plan: Plan
     notes: tuple[str, ...] = ()
     """What the user should know of all that follows."""
+    stubs: tuple[str, ...] | None = None
+    """The dependencies of the target that are stubs; None where all are live."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,8 @@ class RunFinished:
     """Whether there are old failures that fail as before, and are only counted."""
     lateness: Lateness | None = None
     """How well it kept to its pace; None where it had none."""
+    stubs: StubsTold | None = None
+    """How the stubs of the dependencies were used; None where these are live."""
 
 
 type Event = RunStarted | Answered | Judged | RunFinished

@@ -19,7 +19,8 @@ from mesh_replayer.prepare import Wishes, prepare
 from mesh_replayer.reply import reply_exchange
 from mesh_replayer.retrace import FreshIds
 from mesh_replayer.schedule import FAST, Lateness, Pace, Schedule
-from mesh_replayer.send import Sender
+from mesh_replayer.send import Sends
+from mesh_replayer.stubs.told import TellsStubs
 from mesh_replayer.verdict import Rules, Verdict, exit_code, is_wrong
 
 
@@ -36,6 +37,8 @@ class RunOptions:
     """How often all of it is sent."""
     rules: Rules = field(default_factory=Rules)
     exit_zero: bool = False
+    stubs: TellsStubs | None = None
+    """The stubs of the dependencies; None where these are live."""
     version: str
     """Ours."""
     random: Callable[[int], bytes] = os.urandom
@@ -44,7 +47,7 @@ class RunOptions:
 
 
 async def run_plan(
-    plan: Plan, bodies: Bodies, sender: Sender, options: RunOptions, emit: Emit, notes: tuple[str, ...] = ()
+    plan: Plan, bodies: Bodies, sender: Sends, options: RunOptions, emit: Emit, notes: tuple[str, ...] = ()
 ) -> RunFinished:
     """Carry a plan out; cancelled in the middle, it tells what became of the rest, and ends.
 
@@ -56,7 +59,8 @@ async def run_plan(
         emit: gets every event; results come in the plan's order.
         notes: for the reports.
     """
-    emit(RunStarted(run_id=options.wishes.run_id, plan=plan, notes=notes))
+    stubs = None if options.stubs is None else tuple(options.stubs.callees)
+    emit(RunStarted(run_id=options.wishes.run_id, plan=plan, notes=notes, stubs=stubs))
     tally = _Tally(emit, options, replace(options.rules, old_failures=plan.old_failures))
     interrupted, delays = False, None
     try:
@@ -74,7 +78,7 @@ async def run_plan(
     return finished
 
 
-def _course(plan: Plan, bodies: Bodies, sender: Sender, options: RunOptions, tally: "_Tally") -> Course:
+def _course(plan: Plan, bodies: Bodies, sender: Sends, options: RunOptions, tally: "_Tally") -> Course:
     """One pass: every pass has traces of its own."""
     given = {name.lower().decode("latin-1") for name, _ in options.wishes.headers}
     flow = Flow(plan.links, given, options.judge.hides)
@@ -95,7 +99,7 @@ class _Requests:
 
     plan: Plan
     bodies: Bodies
-    sender: Sender
+    sender: Sends
     options: RunOptions
     ids: FreshIds
     flow: Flow
@@ -183,7 +187,14 @@ class _Tally:
 
     def finished(self, interrupted: bool, delays: Lateness | None) -> RunFinished:
         """What all of it amounts to."""
-        code = exit_code(self._counted, self.rules, interrupted=interrupted, exit_zero=self.options.exit_zero)
+        stubs = None if self.options.stubs is None else self.options.stubs.told()
+        code = exit_code(
+            self._counted,
+            self.rules,
+            never_recorded=stubs is not None and stubs.wrong,
+            interrupted=interrupted,
+            exit_zero=self.options.exit_zero,
+        )
         return RunFinished(
             exit_code=code,
             counts=counted(verdict for _, verdict in self._counted),
@@ -191,6 +202,7 @@ class _Tally:
             old_failures=self.rules.old_failures
             and any(verdict is Verdict.REPRODUCED for _, verdict in self._counted),
             lateness=delays,
+            stubs=stubs,
         )
 
     def _tell(self, judged: Judged) -> None:

@@ -6,7 +6,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -20,6 +20,22 @@ from mesh_replayer.wire.transport import WireTransport
 MOST_KEPT = 32 * 1024 * 1024
 """Bytes of a response body that are kept; all of it is counted and hashed."""
 _PIECE = 64 * 1024
+
+
+class Sends(Protocol):
+    """What carries requests to targets: `Sender`, or what stands in front of it."""
+
+    async def send(self, step: Step, request: WireRequest) -> Received:
+        """Send one request and read its response."""
+        ...
+
+    async def close(self, lane: tuple[str, str]) -> None:
+        """Close the connection of a lane that has no more steps."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close all."""
+        ...
 
 
 @dataclass(slots=True)

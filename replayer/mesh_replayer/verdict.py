@@ -169,6 +169,7 @@ def exit_code(
     rules: Rules = Rules(),
     *,
     interrupted: bool = False,
+    never_recorded: bool = False,
     exit_zero: bool = False,
 ) -> ExitCode:
     """The exit code of a run that was carried out.
@@ -177,6 +178,7 @@ def exit_code(
         judged: recorded exchanges with their verdicts.
         rules: what counts as wrong.
         interrupted: the user stopped it.
+        never_recorded: the service asked a stub for what was never recorded.
         exit_zero: the run only reports.
     """
     if interrupted:
@@ -185,7 +187,8 @@ def exit_code(
         return ExitCode.OK
     pairs = list(judged)
     sent = [(recorded, verdict) for recorded, verdict in pairs if verdict is not Verdict.SKIPPED]
-    if any(is_wrong(recorded, verdict, rules) for recorded, verdict in sent):
+    asked_too_much = never_recorded and not rules.expect_reproduced
+    if asked_too_much or any(is_wrong(recorded, verdict, rules) for recorded, verdict in sent):
         return ExitCode.DIFFERENT
     if any(verdict in _ENVIRONMENT for _, verdict in sent):
         return ExitCode.ENVIRONMENT

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from mesh_core.project import Project
+from mesh_replayer.commands.around import AROUND_OPTIONS, WithCommand
 from mesh_replayer.commands.look import PROGRAM
 from mesh_store.command import friendly, project_options
 
@@ -19,6 +20,12 @@ class Given:
     """What the options of a replay say."""
 
     targets: tuple[str, ...]
+    command: tuple[str, ...]
+    env: tuple[str, ...]
+    start_timeout: str
+    stub: str
+    stub_port: tuple[str, ...]
+    on_miss: str
     service: str | None
     header: tuple[str, ...]
     host: str
@@ -41,8 +48,9 @@ class Given:
 
 _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
-        "--target", "targets", multiple=True, required=True, metavar="[SERVICE=]HOST:PORT",
-        help="Where to send it; https://HOST:PORT for TLS. Again for another service.",
+        "--target", "targets", multiple=True, metavar="[SERVICE=]HOST:PORT",
+        help="Where to send it; https://HOST:PORT for TLS. Again for another service. Of a command: where it "
+        "listens. [default with a command: a free port]",
     ),
     click.option("--service", metavar="NAME", help="The service that the target stands for."),
     click.option(
@@ -99,6 +107,7 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
         help="terminal (default), json, junit, html, markdown or github; repeatable.",
     ),
     click.option("--json", "as_json", is_flag=True, help="As --report json, and nothing else on stdout."),
+    *AROUND_OPTIONS,
 )  # fmt: skip
 
 
@@ -106,6 +115,7 @@ def replay_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of every replay; the command gets them as `given`."""
 
     def run(**arguments: Any) -> None:
+        arguments.setdefault("command", ())
         names = {field.name for field in dataclasses.fields(Given)}
         given = Given(**{name: arguments.pop(name) for name in names})
         command(given=given, **arguments)
@@ -129,7 +139,7 @@ def given_of(arguments: Sequence[str]) -> Given:
     return found[0]
 
 
-@click.command("trace")
+@click.command("trace", cls=WithCommand)
 @click.argument("id")
 @project_options
 @friendly(PROGRAM)
@@ -147,7 +157,9 @@ def trace_command(id: str, given: Given, project: Project) -> None:
       mesh-replay trace last --target localhost:8080
       mesh-replay trace 4bf92f3577b34da6 --target cart=localhost:7002 --json
       mesh-replay trace last --target localhost:8080 --expect reproduced
+      mesh-replay trace last --service cart --stub rest -- python shop/cart.py
     """
+    from mesh_replayer.commands.around import recorded_in
     from mesh_replayer.commands.naming import find_trace
     from mesh_replayer.commands.replaying import carry_out, targets_of
     from mesh_replayer.commands.selecting import with_links
@@ -160,10 +172,11 @@ def trace_command(id: str, given: Given, project: Project) -> None:
         plan = plan_trace(trace, targets, service=given.service, services=project.config.services)
         bodies = store.bodies(step.exchange for step in plan.steps)
         plan = with_links(plan, bodies, given, store)
-    raise SystemExit(carry_out(plan, bodies, given, project))
+        recorded = recorded_in(store, trace.exchanges[:1], given, project)
+    raise SystemExit(carry_out(plan, bodies, given, project, recorded))
 
 
-@click.command("exchange")
+@click.command("exchange", cls=WithCommand)
 @click.argument("id")
 @project_options
 @friendly(PROGRAM)
@@ -177,6 +190,7 @@ def exchange_command(id: str, given: Given, project: Project) -> None:
       mesh-replay exchange 0193a5c27b1e7d3f --target https://staging.internal --allow-unsafe --dry-run
     """
     from mesh_core.errors import ConfigInvalid
+    from mesh_replayer.commands.around import recorded_in
     from mesh_replayer.commands.naming import find_exchange
     from mesh_replayer.commands.replaying import carry_out, targets_of
     from mesh_replayer.plan import plan_exchange
@@ -190,4 +204,5 @@ def exchange_command(id: str, given: Given, project: Project) -> None:
         exchange = find_exchange(store, id)
         plan = plan_exchange(exchange, target)
         bodies = store.bodies([exchange])
-    raise SystemExit(carry_out(plan, bodies, given, project))
+        recorded = recorded_in(store, [exchange], given, project)
+    raise SystemExit(carry_out(plan, bodies, given, project, recorded))

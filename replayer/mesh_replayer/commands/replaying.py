@@ -4,7 +4,8 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from mesh_core.ids import uuid7
 from mesh_core.model import Bodies
 from mesh_core.project import Project
 from mesh_core.redact import Redactor
-from mesh_core.units import parse_seconds
+from mesh_replayer.commands.around import ended_by_signals, output_shown, show_output, wanted_of
 from mesh_replayer.commands.replay import Given
 from mesh_replayer.events import Emit, Event
 from mesh_replayer.judging import Judge
@@ -25,12 +26,15 @@ from mesh_replayer.project_key import project_key
 from mesh_replayer.reports.dry import dry_run
 from mesh_replayer.reports.opening import open_reports
 from mesh_replayer.reports.progress import ProgressReport
-from mesh_replayer.resolve import authority_of, resolve_all
+from mesh_replayer.resolve import Route, authority_of, resolve_all
 from mesh_replayer.run import RunOptions, run_plan
 from mesh_replayer.schedule import parse_pace
-from mesh_replayer.send import Sender
+from mesh_replayer.send import Sender, Sends
+from mesh_replayer.stubs.sender import StubbedSender
+from mesh_replayer.surroundings import NOTHING_AROUND, Recorded, Surroundings, Wanted, surrounded
 from mesh_replayer.target import Target, check_methods, check_written, parse_target
 from mesh_replayer.verdict import Rules
+from mesh_store.ports import claim_any
 
 BY_CLASS = "hidden values are equal by their kind alone: this machine does not have the project's key"
 
@@ -41,16 +45,35 @@ def targets_of(given: Given, project: Project) -> list[Target]:
     Raises:
         TargetNotAllowed: one is not, and nothing was resolved or sent.
     """
-    targets = [parse_target(text) for text in given.targets]
+    texts = given.targets or ([f"localhost:{claim_any(1)[0]}"] if given.command else [])
+    if not texts:
+        raise ConfigInvalid(
+            "there is no --target", hint="give --target localhost:8080, or start the service: … -- COMMAND"
+        )
+    targets = [parse_target(text) for text in texts]
     for target in targets:
         check_written(target, project.config.allow_targets)
     return targets
 
 
 def carry_out(
-    plan: Plan, bodies: Bodies, given: Given, project: Project, *, also: Sequence[Emit] = ()
+    plan: Plan,
+    bodies: Bodies,
+    given: Given,
+    project: Project,
+    recorded: Recorded = NOTHING_AROUND,
+    *,
+    also: Sequence[Emit] = (),
 ) -> ExitCode:
-    """Check, send, report; `also` get every event, after the reports.
+    """Check, send, report.
+
+    Args:
+        plan: what is sent.
+        bodies: of its exchanges, by hash.
+        given: the options.
+        project: the settings.
+        recorded: what was recorded around the plan's exchanges: stubs and `[replay]` commands need it.
+        also: get every event, after the reports.
 
     Raises:
         MeshError: refused, wrongly used, or nothing could be tried.
@@ -61,39 +84,70 @@ def carry_out(
     # The bar goes before anything else is printed.
     with ProgressReport(console(sys.stderr)) as progress:
         handlers = [progress.handle, *open_reports(given.report, as_json=given.as_json), *also]
-        return replay(plan, bodies, given, project, handlers)
+        return replay(plan, bodies, given, project, handlers, recorded)
 
 
-def replay(plan: Plan, bodies: Bodies, given: Given, project: Project, handlers: Sequence[Emit]) -> ExitCode:
-    """Check and send; `handlers` get every event.
+def replay(
+    plan: Plan,
+    bodies: Bodies,
+    given: Given,
+    project: Project,
+    handlers: Sequence[Emit],
+    recorded: Recorded = NOTHING_AROUND,
+) -> ExitCode:
+    """Check and send; `handlers` get every event, the rest is as for `carry_out`.
 
     Raises:
         MeshError: refused, wrongly used, or nothing could be tried.
     """
     wishes = _wishes(plan, given)
     if not given.allow_unsafe:
-        for choice in plan.choices:
-            sent = [step.exchange.method for step in plan.sent if step.target is choice.target]
-            check_methods(choice.target, sent)
+        _check_methods(plan)
+    wanted = wanted_of(given, project)
     options, notes = _options(wishes, given, project)
 
+    async def send_all() -> ExitCode:
+        around = surrounded(plan, wanted, project.config, recorded, options.judge.redactor)
+        async with ended_by_signals(), around as here:
+            targets = [choice.target for choice in here.plan.choices]
+            routes = await resolve_all(targets, _authorities(plan, project, wanted.folder))
+            sender = _sender(routes, wanted, here)
+            run = replace(options, stubs=here.dependencies, wishes=_to(targets[0], options.wishes, given))
+            told = (*notes, *here.notes)
+            finished = await run_plan(here.plan, bodies, sender, run, _to_all(handlers), told)
+            if finished.exit_code is ExitCode.DIFFERENT:
+                show_output(here.output())
+            return finished.exit_code
+
+    with output_shown():
+        return asyncio.run(send_all())
+
+
+def _to_all(handlers: Sequence[Emit]) -> Emit:
     def emit(event: Event) -> None:
         for handle in handlers:
             handle(event)
 
-    folder = project.config_path.parent if project.config_path is not None else Path.cwd()
-    authorities = {
-        choice.target.text: ca
-        for choice in plan.choices
-        if (ca := authority_of(project.config.services.get(choice.service), folder)) is not None
-    }
+    return emit
 
-    async def send_all() -> ExitCode:
-        routes = await resolve_all([choice.target for choice in plan.choices], authorities)
-        sender = Sender(routes, _timeout(given.timeout))
-        return (await run_plan(plan, bodies, sender, options, emit, notes)).exit_code
 
-    return asyncio.run(send_all())
+def _sender(routes: Mapping[str, Route], wanted: Wanted, here: Surroundings) -> Sends:
+    """What carries the requests, from the outside in."""
+    sender: Sends = Sender(routes, wanted.timeout)
+    return sender if here.dependencies is None else StubbedSender(sender, here.dependencies)
+
+
+def _check_methods(plan: Plan) -> None:
+    for choice in plan.choices:
+        sent = [step.exchange.method for step in plan.sent if step.target is choice.target]
+        check_methods(choice.target, sent)
+
+
+def _authorities(plan: Plan, project: Project, folder: Path) -> dict[str, Path]:
+    """CA files by a target's text."""
+    known = project.config.services
+    found = {choice.target.text: authority_of(known.get(choice.service), folder) for choice in plan.choices}
+    return {text: file for text, file in found.items() if file is not None}
 
 
 def _wishes(plan: Plan, given: Given) -> Wishes:
@@ -101,8 +155,14 @@ def _wishes(plan: Plan, given: Given) -> Wishes:
         headers = given_headers(given.header)
     except ValueError as cause:
         raise ConfigInvalid(f"-H {cause}", hint="such as -H 'Authorization: Bearer …'") from cause
-    host = {"recorded": None, "target": plan.choices[0].target.authority}.get(given.host, given.host)
-    return Wishes(run_id=uuid7(time.time_ns(), os.urandom(8)), mark=given.mark, host=host, headers=headers)
+    wishes = Wishes(run_id=uuid7(time.time_ns(), os.urandom(8)), mark=given.mark, headers=headers)
+    return _to(plan.choices[0].target, wishes, given)
+
+
+def _to(target: Target, wishes: Wishes, given: Given) -> Wishes:
+    """With the Host that is wanted for this target."""
+    host = {"recorded": None, "target": target.authority}.get(given.host, given.host)
+    return replace(wishes, host=host)
 
 
 def _options(wishes: Wishes, given: Given, project: Project) -> tuple[RunOptions, tuple[str, ...]]:
@@ -123,13 +183,3 @@ def _options(wishes: Wishes, given: Given, project: Project) -> tuple[RunOptions
         version=version("mesh-replay"),
     )
     return options, () if key is not None or mode is RedactMode.OFF else (BY_CLASS,)
-
-
-def _timeout(text: str) -> float:
-    try:
-        seconds = parse_seconds(text)
-    except ValueError as cause:
-        raise ConfigInvalid(f"--timeout {cause}", hint="such as --timeout 30s") from cause
-    if not seconds > 0:
-        raise ConfigInvalid(f"--timeout {text} leaves no time", hint="such as --timeout 30s")
-    return seconds

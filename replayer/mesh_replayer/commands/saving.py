@@ -11,6 +11,7 @@ import click
 
 from mesh_core.errors import ConfigInvalid, ExitCode
 from mesh_core.project import Project
+from mesh_replayer.commands.around import WithCommand
 from mesh_replayer.commands.look import PROGRAM, echo_json, json_option
 from mesh_replayer.commands.replay import Given, replay_options
 from mesh_store.command import friendly, project_options
@@ -68,7 +69,7 @@ def save_command(
         click.echo(f"replay it with: mesh-replay run {file} --target HOST:PORT", err=True)
 
 
-@click.command("accept")
+@click.command("accept", cls=WithCommand)
 @click.argument("name")
 @_folder_option
 @click.option("--breaking", is_flag=True, help="Also what breaks callers: status, type, something gone.")
@@ -89,6 +90,7 @@ def accept_command(name: str, folder: Path | None, breaking: bool, given: Given,
     """
     from mesh_replayer.acceptance import Acceptance
     from mesh_replayer.captures import read_capture, write_capture
+    from mesh_replayer.commands.around import recorded_in_files
     from mesh_replayer.commands.replaying import carry_out, targets_of
     from mesh_replayer.commands.selecting import files_plan
 
@@ -98,7 +100,8 @@ def accept_command(name: str, folder: Path | None, breaking: bool, given: Given,
         [file], targets, service=given.service, config=project.config, limit=None, seed=0
     )
     acceptance = Acceptance(breaking)
-    code = carry_out(plan, bodies, given, project, also=[acceptance.handle])
+    recorded = recorded_in_files([file], given, project)
+    code = carry_out(plan, bodies, given, project, recorded, also=[acceptance.handle])
     if given.dry_run or code in (ExitCode.REFUSED, ExitCode.INTERRUPTED):
         raise SystemExit(code)
     for refused in acceptance.refused:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from mesh_core.project import Project
+from mesh_replayer.commands.around import WithCommand
 from mesh_replayer.commands.look import PROGRAM
 from mesh_replayer.commands.replay import Given, replay_options
 from mesh_store.command import friendly, project_options
@@ -22,7 +23,7 @@ _fail_on_option = click.option(
 )
 
 
-@click.command("traffic")
+@click.command("traffic", cls=WithCommand)
 @click.argument("query", nargs=-1)
 @click.option(
     "--limit", type=click.IntRange(1, 100_000), default=200, show_default=True, metavar="N",
@@ -48,6 +49,7 @@ def traffic_command(
       mesh-replay traffic service:cart method:GET since:1d --target localhost:7002 --limit 1000
       mesh-replay traffic service:cart status:5xx --target localhost:7002 --fail-on reproduced
     """
+    from mesh_replayer.commands.around import recorded_in
     from mesh_replayer.commands.replaying import carry_out, targets_of
     from mesh_replayer.commands.selecting import traffic_plan, with_links
     from mesh_replayer.stored import StoredBodies
@@ -66,11 +68,12 @@ def traffic_command(
         )
         plan = replace(plan, old_failures=fail_on is None)
         bodies = StoredBodies(store)
-        code = carry_out(with_links(plan, bodies, given), bodies, given, project)
+        recorded = recorded_in(store, (step.exchange for step in plan.sent), given, project)
+        code = carry_out(with_links(plan, bodies, given), bodies, given, project, recorded)
     raise SystemExit(code)
 
 
-@click.command("run")
+@click.command("run", cls=WithCommand)
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…")
 @click.option(
     "--limit", type=click.IntRange(1, 100_000), metavar="N",
@@ -104,6 +107,7 @@ def run_command(
       mesh-replay run traces/checkout.har --target localhost:8080
       mesh-replay run failures.har.zst --target cart=localhost:7002 --json
     """
+    from mesh_replayer.commands.around import recorded_in_files
     from mesh_replayer.commands.replaying import carry_out, targets_of
     from mesh_replayer.commands.selecting import check_age, files_plan, with_links
 
@@ -120,4 +124,5 @@ def run_command(
         check_age(plan, max_age, time.time_ns())
     old = plan.trace_id is None and fail_on is None
     plan = with_links(replace(plan, old_failures=old), bodies, given)
-    raise SystemExit(carry_out(plan, bodies, given, project))
+    recorded = recorded_in_files(files, given, project)
+    raise SystemExit(carry_out(plan, bodies, given, project, recorded))

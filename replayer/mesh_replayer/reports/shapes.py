@@ -9,6 +9,7 @@ from mesh_replayer.diff import Difference, LeftOut
 from mesh_replayer.events import Judged, RunFinished, RunStarted
 from mesh_replayer.plan import Plan, Selection
 from mesh_replayer.schedule import Lateness
+from mesh_replayer.stubs.told import stubs_json
 
 MOST_DIFFERENCES = 1_000
 """Of one exchange."""
@@ -28,6 +29,8 @@ def run_json(started: RunStarted, judged: Sequence[Judged], finished: RunFinishe
         "counts": dict(finished.counts),
         "lateness": None if finished.lateness is None else _lateness(finished.lateness),
         "notes": list(started.notes),
+        "dependencies": "live" if started.stubs is None else "stubs",
+        "stubs": None if finished.stubs is None else stubs_json(finished.stubs),
         "exchanges": [_judged(each) for each in judged],
     }
 

@@ -1,6 +1,6 @@
 """The report for people: where it goes, what became of each request, and what that amounts to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from mesh_replayer.look.safe import safe
 from mesh_replayer.look.words import STYLES, duration
 from mesh_replayer.plan import Choice, Plan, Selection
 from mesh_replayer.reports.grouping import grouped
+from mesh_replayer.reports.stubs import stub_lines
 from mesh_replayer.schedule import LATE, Lateness
 from mesh_replayer.verdict import Verdict, what
 
@@ -42,7 +43,7 @@ class TerminalReport:
 def started_lines(event: RunStarted) -> Iterator[Text]:
     """What the target is, and that its dependencies are live."""
     for choice in event.plan.choices:
-        yield target_line(choice)
+        yield target_line(choice, event.stubs)
     sent, all_steps = len(event.plan.sent), len(event.plan.steps)
     line = f"{sent} request{'' if sent == 1 else 's'}"
     if all_steps > sent:
@@ -84,21 +85,29 @@ def link_lines(plan: Plan, most: int) -> Iterator[Text]:
         yield Text(f"and {len(alike) - most} more links; --dry-run lists them", "dim")
 
 
-def target_line(choice: Choice) -> Text:
+def target_line(choice: Choice, stubs: Sequence[str] | None = None) -> Text:
     """Where requests go, whom that stands for and why, and what of it is real."""
     where = "this machine" if choice.target.loopback else "not this machine"
     line = Text("target ")
     line.append(safe(choice.target.text), "bold")
     line.append(f" ({where}) stands for ")
     line.append(safe(choice.service), "bold")
-    line.append(f", {safe(choice.reason)}; its own dependencies are live")
+    line.append(f", {safe(choice.reason)}; its own dependencies are {_dependencies(stubs)}")
     return line
+
+
+def _dependencies(stubs: Sequence[str] | None) -> str:
+    if stubs is None:
+        return "live"
+    return f"stubs ({safe(', '.join(stubs))})" if stubs else "stubs (it called none)"
 
 
 def result_lines(judged: list[Judged], finished: RunFinished, width: int) -> Iterator[Text]:
     """A line or more for all that are alike, then the counts."""
     for alike in grouped(judged):
         yield from _group(alike, width)
+    if finished.stubs is not None:
+        yield from stub_lines(finished.stubs)
     if finished.lateness is not None:
         yield _lateness_line(finished.lateness)
     counts = ", ".join(f"{count} {name}" for name, count in finished.counts.items()) or "nothing was sent"

@@ -549,7 +549,7 @@ def test_two_hundred_that_are_alike_are_one_line(desk: Desk) -> None:
         (["--target", "localhost:1", "--timeout", "soon"], "--timeout 'soon' is not a duration"),
         (["--target", "localhost:1", "-H", "nonsense"], "is not 'Name: value'"),
         (["--target", "localhost:1", "--target", "localhost:2"], "two targets without a service's name"),
-        ([], "Missing option '--target'"),
+        ([], "there is no --target"),
     ],
 )
 def test_wrong_usage_is_exit_2(desk: Desk, arguments: list[str], words: str) -> None:

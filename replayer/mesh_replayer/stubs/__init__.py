@@ -1,0 +1,1 @@
+"""Recorded dependencies in place of the real ones: which call is which, and the servers that answer."""
