@@ -15,6 +15,8 @@ from mesh_recorder.wire.captured import WireCaptured
 logger = logging.getLogger(__name__)
 
 _POOL = 8192
+MOST_QUICK = 64 * 1024
+"""Bytes of a message that is kept as it came, however many others are open."""
 
 
 class Desk:
@@ -41,6 +43,7 @@ class Desk:
         self.offer = offer
         self.lost = lost
         self.max_body = max_body
+        self.quick = min(max_body, MOST_QUICK)
         self.room = room
         self.connect_timeout = connect_timeout
         self.response_timeout = response_timeout
@@ -58,6 +61,7 @@ class Desk:
     def bypass(self, on: bool) -> None:
         """Change no header and keep no body any more, or again as told at first."""
         self.mode, self.max_body = (TraceHeaders.NEVER, 0) if on else self._choices
+        self.quick = min(self.max_body, MOST_QUICK)
 
     def is_own(self, host: str, port: int) -> bool:
         """Whether that is this listener itself."""
@@ -86,13 +90,8 @@ class Desk:
         if began:
             wall -= moment - began
             moment = began
-        at = self._random_at
-        if at >= _POOL:
-            self._random = os.urandom(_POOL)
-            at = 0
-        self._random_at = at + 8
         self.seen += 1
-        exchange_id = uuid7(wall, self._random[at : at + 8])
+        exchange_id = uuid7(wall, self._fresh(8))
         captured = WireCaptured(self.place, exchange_id, connection, moment, wall)
         captured.strangers = self.strangers
         return captured
@@ -106,7 +105,15 @@ class Desk:
         """Keeps a copy of one body."""
         return Tee(self.max_body, self.room)
 
-    @staticmethod
-    def fresh_id() -> str:
-        """A request id."""
-        return str(uuid.uuid4())
+    def fresh_id(self) -> str:
+        """A request id: a random UUID."""
+        return str(uuid.UUID(bytes=self._fresh(16), version=4))
+
+    def _fresh(self, count: int) -> bytes:
+        """Random bytes; the system is asked for many at once."""
+        at = self._random_at
+        if at + count > _POOL:
+            self._random = os.urandom(_POOL)
+            at = 0
+        self._random_at = at + count
+        return self._random[at : at + count]

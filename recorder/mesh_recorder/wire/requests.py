@@ -16,9 +16,9 @@ from mesh_recorder.wire.captured import WireCaptured
 from mesh_recorder.wire.chunks import Chunks
 from mesh_recorder.wire.head import CHUNKED, END, Doubt, check_begun, read_request
 from mesh_recorder.wire.http2 import PREFACE
-from mesh_recorder.wire.quick import REQUEST
+from mesh_recorder.wire.quick import CLAIM, LENGTH, PARENT, REQUEST
 from mesh_recorder.wire.reading import Reading
-from mesh_recorder.wire.splice import spliced
+from mesh_recorder.wire.splice import spliced, spliced_quickly
 
 if TYPE_CHECKING:
     from mesh_recorder.wire.link import Link
@@ -67,9 +67,9 @@ class Requests:
         self._at = 0
         try:
             if reading is _HEAD and self._quick and self.desk.mode is TraceHeaders.LINK:
-                asked = REQUEST.fullmatch(data)
-                if asked is not None and not self.link.responses.early:
-                    return self._begin_quickly(data, asked)
+                asked = REQUEST.match(data)
+                if asked is not None and (out := self._begin_quickly(data, asked)) is not None:
+                    return out
             return self._read(data)
         except Doubt as doubt:
             return self._doubt(data, str(doubt))
@@ -77,20 +77,31 @@ class Requests:
             self.desk.failed(error)
             return self._blind(data)
 
-    def _begin_quickly(self, head: bytes, asked: re.Match[bytes]) -> bytes:
-        """A request begins, and ends, that one pattern told all of; its head as it goes on."""
-        link = self.link
-        captured = self.desk.begin(link.name, self._held_at)
+    def _begin_quickly(self, data: bytes, asked: re.Match[bytes]) -> bytes | None:
+        """A request begins whose head one pattern told all of: what goes on; None to read it with care."""
+        link, desk, end, told = self.link, self.desk, asked.end(), asked[LENGTH]
+        length = int(told) if told else 0
+        left = end + length - len(data)
+        if left < 0 or link.responses.early or (asked[CLAIM] and (desk.strangers or not asked[PARENT])):
+            return None
+        captured = desk.begin(link.name, self._held_at)
         self._checked = self._held_at = 0
-        captured.asked, captured.request_bytes = asked, head
         captured.caller, captured.target = link.peer, link.target
-        captured.request_end = captured.began  # or a little later, where the head came in parts
         self.book.pending.append(captured)
-        at = asked.end(3)
-        if at >= 0:
-            return b"%btracestate: mesh=%b\r\n%b" % (head[:at], captured.id.encode(), head[at:])
-        made = captured.made = self.desk.fresh_id()
-        return b"%bx-request-id: %b\r\n\r\n" % (head[:-2], made.encode())
+        goes_on, captured.made = spliced_quickly(data, asked, captured.id, desk.fresh_id)
+        if not left and len(data) <= desk.quick:
+            captured.asked, captured.request_bytes = asked, data[:end] if length else data
+            captured.held += len(data)
+            captured.request_end = captured.began  # or a little later, where it came in parts
+        else:
+            captured.request_bytes = head = data[:end]
+            captured.asked = REQUEST.match(head)  # the match keeps what it was found in
+            self._expect_body(captured, length)
+            self._left = left
+            self._keep(data[end:])
+            if not left:
+                self._ended()
+        return goes_on
 
     def _read(self, data: bytes) -> bytes:
         out = self._out = []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mesh_recorder.wire.captured import WireCaptured
 from mesh_recorder.wire.chunks import Chunks
 from mesh_recorder.wire.head import CHUNKED, END, MAX_HEAD, UNTIL_CLOSE, Doubt, ResponseHead, read_response
-from mesh_recorder.wire.quick import RESPONSE
+from mesh_recorder.wire.quick import LENGTH, RESPONSE, STATUS
 from mesh_recorder.wire.reading import Reading
 
 if TYPE_CHECKING:
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 _HEAD = Reading.HEAD
 MOST_INFORMATIONAL = 100
-MOST_QUICK = 64 * 1024
-"""Bytes of a response that is kept as it came, however many others are open."""
 MOST_EARLY = 64 * 1024
 """Bytes that are kept of what an upstream says before it is asked."""
 
@@ -38,7 +36,6 @@ class Responses:
         """Whether this upstream has answered anything on this connection."""
         self.early = b""
         """What it said before the client did: the client's first bytes tell in which protocol."""
-        self._quick = min(self.desk.max_body, MOST_QUICK)
         self._part = b""
         self._left = 0
         self._chunks: Chunks | None = None
@@ -49,11 +46,10 @@ class Responses:
         try:
             pending = self.book.pending
             if pending and self.reading is _HEAD and not self._part:
-                told = RESPONSE.match(data)
-                if told is not None and len(data) - told.end() == int(told[2]):
-                    captured = pending[0]
-                    if captured.asked is not None and len(data) <= self._quick:
-                        self._take_quickly(captured, told)
+                captured = pending[0]
+                if captured.asked is not None and captured.request_end:
+                    told = RESPONSE.match(data)
+                    if told is not None and self._take_quickly(captured, told, data):
                         return
             if self.reading is not Reading.BLIND:
                 self._read(data, 0)
@@ -63,15 +59,30 @@ class Responses:
             self.desk.failed(error)
             self._doubt("the sidecar could not read the response")
 
-    def _take_quickly(self, captured: WireCaptured, told: re.Match[bytes]) -> None:
-        """A response that one pattern told all of, whole and by itself."""
-        captured.told = told
-        captured.ended = now = time.monotonic_ns()
+    def _take_quickly(self, captured: WireCaptured, told: re.Match[bytes], data: bytes) -> bool:
+        """Take a response whose head one pattern told all of; False to read it with care."""
+        end = told.end()
+        left = end + int(told[LENGTH]) - len(data)
+        if left < 0:
+            return False
+        now = time.monotonic_ns()
         captured.first_byte = captured.first_byte or now
-        captured.held += len(told.string)
-        self.used = True
-        self.book.pending.popleft()
-        self.book.whole(captured)
+        self._last, self.used = False, True
+        if not left and len(data) <= self.desk.quick:
+            captured.told, captured.ended = told, now
+            captured.held += len(data)
+            self.book.pending.popleft()
+            self.book.whole(captured)
+            return True
+        captured.status = int(told[STATUS])
+        captured.response_bytes = head = data[:end]
+        captured.told = RESPONSE.match(head)  # the match keeps what it was found in
+        tee = captured.response_body = self.desk.tee()
+        tee.feed(data[end:])
+        self._left, self.reading, self.until_close = left, Reading.LENGTH, False
+        if not left:
+            self._done(captured)
+        return True
 
     def _read(self, data: bytes, at: int) -> None:
         while at < len(data):

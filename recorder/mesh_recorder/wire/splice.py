@@ -1,11 +1,13 @@
 """The header that a request goes on with, put into its head without touching another byte. Pure."""
 
+import re
 from collections.abc import Callable
 
 from mesh_core.tracecontext.w3c import TRACEPARENT, parse_traceparent
 from mesh_recorder.marking import mark
 from mesh_recorder.settings import TraceHeaders
 from mesh_recorder.wire.head import RequestHead, fields_of
+from mesh_recorder.wire.quick import CLAIM, PARENT, REQUEST_ID
 
 _FIELD = b"\r\ntraceparent:"
 
@@ -35,6 +37,22 @@ def spliced(
             end = head.find(b"\r\n", head.lower().find(_FIELD) + 2) + 2
             return b"%btracestate: mesh=%b\r\n%b" % (head[:end], exchange_id.encode(), head[end:]), None
     return _marked(head, exchange_id, mode=mode, strangers=strangers, fresh_id=fresh_id)
+
+
+def spliced_quickly(
+    data: bytes, asked: re.Match[bytes], exchange_id: str, fresh_id: Callable[[], str]
+) -> tuple[bytes, str | None]:
+    """The same in mode `link` for a head that one pattern told all of; what follows it stays."""
+    begin, end = asked.span(CLAIM)
+    if end >= 0:
+        return b"%b%b%b" % (data[:begin], exchange_id.encode(), data[end:]), None
+    end = asked.end(PARENT)
+    if end >= 0:
+        return b"%btracestate: mesh=%b\r\n%b" % (data[:end], exchange_id.encode(), data[end:]), None
+    if asked[REQUEST_ID]:
+        return data, None
+    made, end = fresh_id(), asked.end() - 2
+    return b"%bx-request-id: %b\r\n%b" % (data[:end], made.encode(), data[end:]), made
 
 
 def _marked(

@@ -7,19 +7,21 @@ from hypothesis import strategies as st
 from mesh_recorder.marking import mark
 from mesh_recorder.settings import TraceHeaders
 from mesh_recorder.wire.head import fields_of, read_request
-from mesh_recorder.wire.splice import spliced
+from mesh_recorder.wire.quick import CLAIM, PARENT, REQUEST
+from mesh_recorder.wire.splice import spliced, spliced_quickly
 
 ID = "0123456789abcdef" * 2
 MADE = "11111111-2222-4333-8444-555555555555"
-PARENT = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+PARENT_ID = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 FIELDS = st.sampled_from(
     [
         b"Host: c",
         b"X-Other:  a ",
-        b"Traceparent: " + PARENT,
-        b"traceparent: " + PARENT[:-1],
-        b"traceparent:\t" + PARENT + b" ",
+        b"Traceparent: " + PARENT_ID,
+        b"traceparent: " + PARENT_ID[:-1],
+        b"traceparent:\t" + PARENT_ID + b" ",
         b"tracestate: vendor=1",
+        b"Tracestate: mesh=" + b"f" * 32,
         b"TraceState:  mesh=" + ID.encode() + b",a=b ",
         b"tracestate: bad member",
         b"b3: 80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1",
@@ -30,6 +32,9 @@ FIELDS = st.sampled_from(
         b"uber-trace-id: 1:2:0:1",
     ]
 )
+
+
+FRAMING = st.sampled_from([b"Connection: Keep-Alive", b"Content-Length: 5"])
 
 
 def through(fields: list[bytes], mode: TraceHeaders, strangers: bool) -> tuple[bytes, bytes, str | None]:
@@ -49,6 +54,26 @@ def test_what_is_added_is_what_marking_says(fields: list[bytes], mode: TraceHead
     assert made == marked.made
 
 
+@given(
+    st.lists(st.one_of(FIELDS, FRAMING), max_size=6, unique=True),
+    st.booleans(),
+    st.sampled_from([b"", b"body"]),
+)
+def test_what_is_added_quickly_is_what_marking_says(
+    fields: list[bytes], strangers: bool, body: bytes
+) -> None:
+    head = b"\r\n".join([b"POST / HTTP/1.1", *fields, b"", b""])
+    asked = REQUEST.match(head + body)
+    if asked is None or (asked[CLAIM] and (strangers or not asked[PARENT])):
+        return  # what the relay reads with care
+
+    goes_on, made = spliced_quickly(head + body, asked, ID, lambda: MADE)
+
+    marked = mark(fields_of(head), ID, mode=TraceHeaders.LINK, strangers=strangers, fresh_id=lambda: MADE)
+    assert fields_of(goes_on.removesuffix(body)) == marked.forwarded
+    assert made == marked.made
+
+
 @given(st.lists(FIELDS, max_size=6))
 def test_every_line_that_stays_is_the_same_bytes(fields: list[bytes]) -> None:
     _, goes_on, _ = through(fields, TraceHeaders.LINK, False)
@@ -59,7 +84,9 @@ def test_every_line_that_stays_is_the_same_bytes(fields: list[bytes]) -> None:
     assert all(line.lower().startswith((b"tracestate: ", b"x-request-id: ")) for line in added)
 
 
-@pytest.mark.parametrize("fields", [[b"Host: c", b"traceparent: " + PARENT, b"X: 1"], [b"Host: c", b"X: 1"]])
+@pytest.mark.parametrize(
+    "fields", [[b"Host: c", b"traceparent: " + PARENT_ID, b"X: 1"], [b"Host: c", b"X: 1"]]
+)
 def test_the_usual_head(fields: list[bytes]) -> None:
     _, goes_on, _ = through(fields, TraceHeaders.LINK, False)
 
