@@ -74,8 +74,8 @@ def run_sidecar(start: Start, *, as_json: bool) -> int:
         MeshError: it could not start.
     """
     voice = Voice(start.settings.service, as_json=as_json, with_command=bool(start.command))
-    # A supervisor carries no traffic itself.
-    factory = None if start.settings.workers else loop_factory(start.settings)
+    # A supervisor carries no traffic itself; uvloop starts no command in a process group of its own.
+    factory = None if start.settings.workers or start.command else loop_factory()
     with asyncio.Runner(loop_factory=factory) as runner:
         return runner.run(_Run(start, voice).run())
 

@@ -5,11 +5,10 @@ with the test that proves what happens there instead.
 """
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -65,15 +64,3 @@ def _check(row: str, instead: str) -> None:
     name, _, test = instead.partition("::")
     tree = ast.parse((_ROOT / "tests/protocol" / name).read_text())
     assert test in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, instead
-
-
-def loop_factory() -> Callable[[], Any] | None:
-    """The event loop that the lane in use runs on; None for asyncio's own."""
-    if in_use.get() is not Lane.WIRE:
-        return None
-    try:
-        import uvloop
-    except ImportError:
-        return None
-    factory: Callable[[], Any] = uvloop.new_event_loop
-    return factory

@@ -11,9 +11,10 @@ from typing import Any
 from mesh_core.config import RedactMode
 from mesh_core.model import BodyRef, Exchange
 from mesh_recorder.counters import Counters
+from mesh_recorder.lanes import loop_factory
 from mesh_recorder.settings import Endpoint, Listen, SidecarSettings, TraceHeaders
 from mesh_recorder.sidecar import Listening, Sidecar
-from support.lanes import in_use, loop_factory
+from support.lanes import in_use
 from support.recorded import MemoryStore
 from support.talk import PATIENCE, Script, Talk, client, upstream
 

@@ -12,7 +12,7 @@ from mitmproxy.proxy.tunnel import LayerStack
 from mesh_recorder.addons.clients import Clients
 from mesh_recorder.addons.roles import Role
 from mesh_recorder.addons.tunnel import Tunnel
-from mesh_recorder.compat.layer import HttpLayer
+from mesh_recorder.compat import http_layer
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 """How an HTTP/2 client begins that knows its server. Source: RFC 9113, section 3.4."""
@@ -36,7 +36,7 @@ class NextLayer:
         if isinstance(top, modes.ReverseProxy):
             asked.layer = self._reverse(asked, state.role, data)
         elif isinstance(top, modes.HttpProxy):
-            asked.layer = HttpLayer(context, HTTPMode.regular)
+            asked.layer = http_layer(context, HTTPMode.regular)
         elif not isinstance(top, ClientTLSLayer):
             asked.layer = self._tunnelled(asked, state.role, data)
         elif context.client.alpn is not None or not _undecided(data):
@@ -87,7 +87,7 @@ def _http(asked: layer.NextLayer, mode: HTTPMode, data: bytes) -> layer.Layer:
         context.client.alpn = b"h2"
         if context.server.connected and not context.server.tls:
             context.server.alpn = b"h2"
-    return HttpLayer(context, mode)
+    return http_layer(context, mode)
 
 
 def _undecided(data: bytes) -> bool:

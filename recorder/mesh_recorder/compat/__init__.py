@@ -11,6 +11,12 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from mitmproxy.proxy.commands import Command
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layer import Layer
+from mitmproxy.proxy.layers import http as layers
+from mitmproxy.proxy.layers.http import HTTPMode
+
 logger = logging.getLogger(__name__)
 
 type Names = list[tuple[Any, str, Any]]
@@ -24,24 +30,37 @@ COST = (
 @cache  # the names are the process's, as mitmproxy's classes are
 def mend() -> bool:
     """Mend mitmproxy for this process; whether it could be done."""
-    return _put(_mended, COST)
+    return _put(_mended, COST, _try_mended)
 
 
 @cache
 def spare() -> bool:
     """Leave out, for this process, what our own lane does not need; whether it could be done."""
-    return _put(_spared, "each request takes more time")
+    return _put(_spared, "each request takes more time", _try_spared)
 
 
-def _put(names: Callable[[], Names], cost: str) -> bool:
+def http_layer(context: Context, mode: HTTPMode) -> layers.HttpLayer:
+    """mitmproxy's layer for HTTP, or the shorter one of ours where this mitmproxy is the one we know."""
+    if not spare():
+        return layers.HttpLayer(context, mode)
+    from mesh_recorder.compat.layer import HttpLayer
+
+    return HttpLayer(context, mode)
+
+
+def obeyed(layer: Layer, obey: Callable[[Command], None]) -> None:
+    """Let `obey` take a layer's commands as soon as they are said, if it is a layer that can."""
+    if hasattr(layer, "obey"):
+        setattr(layer, "obey", obey)  # noqa: B010  # known by name alone: its module may not be importable
+
+
+def _put(names: Callable[[], Names], cost: str, try_out: Callable[[], None]) -> bool:
     before: Names = []
     try:
-        from mesh_recorder.compat import trial
-
         for owner, name, ours in names():
             before.append((owner, name, owner.__dict__.get(name)))
             setattr(owner, name, ours)
-        trial.run(mended=mend_in_place())
+        try_out()
     except Exception as error:  # noqa: BLE001  # whatever differs in a newer mitmproxy, traffic must flow
         for owner, name, theirs in before:
             if theirs is None:
@@ -54,10 +73,22 @@ def _put(names: Callable[[], Names], cost: str) -> bool:
     return True
 
 
+def _try_mended() -> None:
+    from mesh_recorder.compat import trial
+
+    trial.run(layers.HttpLayer, mended=True)
+
+
+def _try_spared() -> None:
+    from mesh_recorder.compat import trial
+    from mesh_recorder.compat.layer import HttpLayer
+
+    for at_once in (False, True):
+        trial.run(HttpLayer, mended=mend_in_place(), at_once=at_once)
+
+
 def mend_in_place() -> bool:
     """Whether mitmproxy is mended at this moment."""
-    from mitmproxy.proxy.layers import http as layers
-
     from mesh_recorder.compat import http1
 
     return getattr(layers, "Http1Server") is http1.Http1Server  # noqa: B009  # not exported by name
@@ -65,8 +96,6 @@ def mend_in_place() -> bool:
 
 def _mended() -> Names:
     """Where a class of ours stands in for mitmproxy's."""
-    from mitmproxy.proxy.layers import http as layers
-
     from mesh_recorder.compat import http1, http2, stream
 
     names: Names = []

@@ -37,6 +37,7 @@ from mesh_recorder.compat.parts import (
     address_of,
     as_http1,
     as_sent,
+    body_size,
     closes,
     error_response,
     is_chunked,
@@ -137,7 +138,7 @@ class Http1Server(_http1.Http1Server):
             return
         try:
             self.request = http1.read_request_head([bytes(line) for line in head])
-            size = http1.expected_http_body_size(self.request)
+            size = body_size(self.request)
         except ValueError as error:
             yield from self._refuse(str(error))
             return
@@ -253,7 +254,7 @@ class Http1Client(_http1.Http1Client):
             lines = [bytes(line) for line in head]
             try:
                 response = http1.read_response_head(lines)
-                size = http1.expected_http_body_size(self.request, response)
+                size = body_size(self.request, response)
             except ValueError:
                 yield from self._refuse(lines)
                 return

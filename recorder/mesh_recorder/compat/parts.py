@@ -99,10 +99,39 @@ def closes(message: http.Request | http.Response) -> bool:
     return message.data.http_version not in (b"HTTP/1.1", b"HTTP/2.0")
 
 
+def body_size(request: http.Request, response: http.Response | None = None) -> int | None:
+    """As mitmproxy's `expected_http_body_size`, which is asked wherever anything is out of the ordinary.
+
+    Returns:
+        Bytes; None in chunks, -1 until the connection ends.
+
+    Raises:
+        ValueError: the framing is invalid.
+    """
+    if response is not None and (
+        response.data.status_code < 200
+        or response.data.status_code in (204, 304)
+        or request.data.method.upper() in (b"HEAD", b"CONNECT")
+    ):
+        return http1.expected_http_body_size(request, response)
+    size: int | None = None
+    for name, value in (response or request).data.headers.fields:
+        length = len(name)
+        if length == 14 and name.lower() == b"content-length":
+            if size is not None or not value.isdigit() or (value[0] == 0x30 and len(value) > 1):
+                return http1.expected_http_body_size(request, response)
+            size = int(value)
+        elif length == 17 and name.lower() == b"transfer-encoding":
+            return http1.expected_http_body_size(request, response)
+    if size is not None:
+        return size
+    return 0 if response is None else -1
+
+
 def lasts_until_eof(request: http.Request, response: http.Response) -> bool:
     """Whether a response's end can only be told by the connection's."""
     try:
-        return http1.expected_http_body_size(request, response) == -1
+        return body_size(request, response) == -1
     except ValueError:  # an addon changed the headers
         return False
 

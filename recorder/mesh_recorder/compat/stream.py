@@ -10,6 +10,7 @@ from typing import Any
 
 from mitmproxy import flow as flows
 from mitmproxy import http
+from mitmproxy.connection import Server
 from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.layers import http as layers
 from mitmproxy.proxy.layers.http._base import HttpEvent
@@ -77,6 +78,33 @@ class HttpStream(layers.HttpStream):
         )
         if connection.connected:
             yield layers.SendHttp(RequestProtocolError(self.stream_id, message, ErrorCode.CANCEL), connection)
+
+    def make_server_connection(self) -> layer.CommandGenerator[bool]:
+        """Take a connection that stands, where there is one, without asking for it."""
+        standing = self._standing()
+        if standing is None:
+            return (yield from super().make_server_connection())
+        self.context.server = self.flow.server_conn = standing
+        return True
+
+    def _standing(self) -> Server | None:
+        """The connection that mitmproxy's layer would give; None where it has to decide, or to open one."""
+        parent, request, asked = self.context.layers[-2], self.flow.request.data, self.flow.server_conn
+        if not isinstance(parent, layers.HttpLayer) or self.context.client.alpn == b"h2":
+            return None
+        tls, address = request.scheme == b"https", (request.host, request.port)
+        for connection in parent.connections:
+            if (
+                isinstance(connection, Server)
+                and connection.address == address
+                and connection.tls == tls
+                and connection.via == asked.via
+                and connection.transport_protocol == asked.transport_protocol
+            ):
+                waited_for = connection in parent.waiting_for_establishment
+                usable = connection.connected and not connection.error and not waited_for
+                return connection if usable else None
+        return None
 
     def handle_connect_regular(self) -> Commands:
         """Connect first, unless the tunnel is looked into."""

@@ -10,6 +10,8 @@ from mitmproxy.proxy import commands, context, events, layers
 from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import ProxyMode
 
+from mesh_recorder import compat
+
 _REQUEST = b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nX-Sum: 1\r\n\r\n"
 _RESPONSE = (
     b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
@@ -17,20 +19,26 @@ _RESPONSE = (
 )
 
 
-def run(*, mended: bool) -> None:
-    """Send one request with trailers through the layers, and a response with hints and trailers back.
+def run(kind: type[layers.http.HttpLayer], *, mended: bool, at_once: bool = False) -> None:
+    """Send requests with trailers through the layers, and responses with hints and trailers back.
 
     Args:
-        mended: whether that is promised; else a plain request and its response.
+        kind: of HTTP layer.
+        mended: whether trailers and hints are promised; else plain requests and their responses.
+        at_once: whether commands are obeyed as soon as they are said.
 
     Raises:
         RuntimeError: other bytes came out.
     """
-    conversation = _Conversation()
-    conversation.say(events.Start())
-    if not mended:
-        _run_plain(conversation)
-        return
+    conversation = _Conversation(kind, at_once=at_once)
+    for _ in range(2):  # the second one on connections that stand
+        conversation.to_server = conversation.to_client = b""
+        (_run_mended if mended else _run_plain)(conversation)
+    if mended:
+        _run_refused(_Conversation(kind, at_once=at_once))
+
+
+def _run_mended(conversation: "_Conversation") -> None:
     conversation.say(events.DataReceived(conversation.client, _REQUEST))
     if conversation.to_server != _REQUEST:
         raise RuntimeError("a request's trailers are lost")
@@ -40,8 +48,9 @@ def run(*, mended: bool) -> None:
     conversation.say(events.DataReceived(server, _RESPONSE))
     if conversation.to_client != _RESPONSE:
         raise RuntimeError("hints or a response's trailers are lost")
-    conversation = _Conversation()
-    conversation.say(events.Start())
+
+
+def _run_refused(conversation: "_Conversation") -> None:
     conversation.say(events.DataReceived(conversation.client, b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n"))
     if conversation.server is not None:
         conversation.server.state = ConnectionState.CAN_WRITE
@@ -70,7 +79,7 @@ class _Loader:
 class _Conversation:
     """A reverse proxy's layers between two peers that are not there."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[layers.http.HttpLayer], *, at_once: bool) -> None:
         opts = options.Options()
         Proxyserver().load(_Loader(opts))  # type: ignore[no-untyped-call]  # mitmproxy's
         opts.update(keep_host_header=True, connection_strategy="lazy")  # type: ignore[no-untyped-call]  # mitmproxy's
@@ -80,16 +89,20 @@ class _Conversation:
         around = context.Context(self.client, opts)
         around.server.address = ("127.0.0.1", 9)
         around.layers.append(layers.modes.ReverseProxy(context.Context(self.client, opts)))
-        self.layer = layers.HttpLayer(around, HTTPMode.transparent)
+        self.layer = kind(around, HTTPMode.transparent)
         self.server: Connection | None = None
         self.to_client = self.to_server = b""
+        self._waiting: list[events.Event] = []
+        if at_once:
+            compat.obeyed(self.layer, lambda command: self._waiting.extend(self._obey(command)))
+        self.say(events.Start())
 
     def say(self, event: events.Event) -> None:
         """Let the layers handle an event, and all that follows from it."""
-        waiting = [event]
-        while waiting:
-            for command in self.layer.handle_event(waiting.pop(0)):
-                waiting.extend(self._obey(command))
+        self._waiting.append(event)
+        while self._waiting:
+            for command in self.layer.handle_event(self._waiting.pop(0)):
+                self._waiting.extend(self._obey(command))
 
     def _obey(self, command: commands.Command) -> Iterator[events.Event]:
         if isinstance(command, commands.StartHook):

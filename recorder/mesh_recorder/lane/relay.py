@@ -17,7 +17,7 @@ from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layer import Layer, NextLayer
 from mitmproxy.proxy.layers import modes
 
-from mesh_recorder import failures
+from mesh_recorder import compat, failures
 from mesh_recorder.addons.tunnel import HalfClose
 from mesh_recorder.lane.dialing import dial
 from mesh_recorder.lane.terms import Terms
@@ -125,6 +125,7 @@ class Relay:
         if isinstance(below, NextLayer) and below.layer is not None and not self._queue:
             self.layer = below.layer
             self._unsettled = False
+            compat.obeyed(self.layer, self._obey)
 
     # What the layers say
 

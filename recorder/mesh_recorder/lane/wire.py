@@ -1,7 +1,7 @@
 """One socket of a relay. Written data is gathered and sent once per event, in one call."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from mitmproxy.connection import Connection
 
@@ -24,9 +24,9 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket stands; nothing is read before the relay says so."""
-        if isinstance(transport, asyncio.Transport):
-            self.transport = transport
-            transport.pause_reading()
+        # uvloop's are none of asyncio's classes.
+        self.transport = stream = cast(asyncio.Transport, transport)
+        stream.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""

@@ -36,7 +36,7 @@ def work(orders: Orders, sockets: Sockets, talk: socket.socket) -> None:
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)  # from a terminal all get it; the supervisor decides
     configure_logging(orders.verbose)
-    with asyncio.Runner(loop_factory=loop_factory(orders.settings)) as runner:
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_Worker(orders, sockets).run(talk))
 
 

@@ -15,7 +15,7 @@ from mesh_core.errors import ConfigInvalid, ListenFailed
 from mesh_core.model import Exchange
 from mesh_core.outcome import Outcome
 from mesh_recorder.addons import recorder as recorder_addon
-from mesh_recorder.compat import http1, mend, stream
+from mesh_recorder.compat import http1, mend, spare, stream
 from mesh_recorder.counters import Counters
 from mesh_recorder.settings import Listen
 from support.lanes import one, only
@@ -208,42 +208,65 @@ def test_a_full_budget_drops_the_recording_and_not_the_traffic(tmp_path: Path) -
 NEWER = """
 import asyncio, logging, sys, tempfile
 from pathlib import Path
+from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers import http
-class Another(http.Http1Server):
-    pass
-http.Http1Server = Another
+{change}
 sys.path.insert(0, sys.argv[1])
 from support.rig import rig
 from support.talk import answering, client, get, ok, upstream
 logging.basicConfig(format="%(message)s")
 async def main():
-    async with upstream(answering(ok())) as server, rig(Path(tempfile.mkdtemp()), server.port) as running:
+    folder = Path(tempfile.mkdtemp())
+    async with upstream(answering(ok(), ok())) as server, rig(folder, server.port) as running:
         async with client(running.inbound) as talk:
-            await talk.say(get())
-            await talk.until(b"hello")
-        print((await running.only()).outcome)
+            for count in (1, 2):
+                await talk.say(get())
+                await talk.until(b"hello", count=count)
+        print([each.outcome.value for each in await running.recorded()])
 asyncio.run(main())
 """
+ANOTHER_CLASS = """
+class Another(http.Http1Server):
+    pass
+http.Http1Server = Another
+"""
+"""One that ours does not descend from."""
+MORE_CONTEXT = """
+theirs, made = Context.fork, http.HttpStream.__init__
+def fork(self):
+    forked = theirs(self)
+    forked.news = True
+    return forked
+def init(self, context, stream_id):
+    assert context.news
+    made(self, context, stream_id)
+Context.fork, http.HttpStream.__init__ = fork, init
+"""
+"""Contexts carry what ours do not."""
 
 
 @one("mitmproxy")
-def test_a_newer_mitmproxy_runs_as_it_is_with_one_warning() -> None:
-    """Case R42: simulated by a class that ours does not descend from."""
+@pytest.mark.parametrize(
+    ("change", "cost"), [(ANOTHER_CLASS, "trailers hang"), (MORE_CONTEXT, "each request takes more time")]
+)
+def test_a_newer_mitmproxy_runs_as_it_is_with_one_warning(change: str, cost: str) -> None:
+    """Case R42: simulated by internals that differ."""
     support = Path(__file__).parents[2]
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", NEWER, str(support)],
+        [sys.executable, "-W", "ignore", "-c", NEWER.format(change=change), str(support)],
         capture_output=True,
         text=True,
         check=False,
     )
 
-    assert ended.stdout == "ok\n", ended.stderr
+    assert ended.stdout == "['ok', 'ok']\n", ended.stderr
     assert len(ended.stderr.splitlines()) == 1
     assert "this mitmproxy differs from the one we know" in ended.stderr
-    assert "trailers hang" in ended.stderr
+    assert cost in ended.stderr
 
 
 @one("mitmproxy")
 def test_this_mitmproxy_is_the_one_we_know() -> None:
     assert mend()
+    assert spare()
     assert issubclass(http1.Http1Server, _http1.Http1Server)

@@ -49,11 +49,10 @@ def test_mitmproxy_carries_all_where_it_is_asked_for() -> None:
     found = settings(lane=Lane.MITMPROXY)
 
     assert set(lanes(found).values()) == {Lane.MITMPROXY}
-    assert loop_factory(found) is None
 
 
-def test_a_loop_can_be_made_for_the_wire_lane() -> None:
-    factory = loop_factory(settings()) or asyncio.new_event_loop
+def test_a_loop_can_be_made() -> None:
+    factory = loop_factory() or asyncio.new_event_loop
     loop = factory()
     loop.close()
     assert loop.is_closed()
