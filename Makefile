@@ -11,7 +11,7 @@ ARGS ?=
 
 BENCH_STAMP := $(VENV)/.bench
 
-.PHONY: help setup lock demo test test-long lint types fix bench build clean
+.PHONY: help setup lock demo test test-long test-newest lint types fix bench build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ test: setup ## all tests: unit, property, protocol, integration, end-to-end, pac
 
 test-long: setup ## all tests, the long cases at their full count
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --long $(ARGS)
+
+test-newest: setup ## the mitmproxy lane's tests against the newest mitmproxy, or MITMPROXY='mitmproxy==12.2.3'
+	@deploy/test-newest $(ARGS)
 
 lint: setup ## style, imports between rooms
 	@$(BIN)/ruff check .
