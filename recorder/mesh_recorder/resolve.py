@@ -112,7 +112,7 @@ def resolve(
         spool_dir=home / "spool" / file_name(service.name) / file_name(instance),
         store=project.store,
         workers=options.workers,
-        admin=_admin(options.admin, free_port),
+        admin=_admin(options.admin or environ.get("MESH_ADMIN"), free_port),
     )
     settings = _with_files(_with_choices(settings, options, service), options, service, project.config_path)
     settings = _no_address_twice(_with_selection(settings, options, service, project))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from dockerfile_parse import DockerfileParser
 
-from mesh_recorder.deploy.promise import CONFIG, FOLDER, HEALTHY, TRUST_FOLDER, UID
+from mesh_recorder.deploy.promise import ADMIN, CONFIG, FOLDER, HEALTHY, TRUST_FOLDER, UID
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
@@ -81,6 +81,7 @@ def test_it_is_started_without_a_shell_so_that_signals_reach_it(dockerfile: Dock
     assert json.loads(entrypoint)[0] in PROJECT["scripts"]
     assert json.loads(health.partition("CMD ")[2]) == list(HEALTHY)
     assert values(dockerfile, "STOPSIGNAL") == ["SIGTERM"]
+    assert dockerfile.envs["MESH_ADMIN"] == f"127.0.0.1:{ADMIN}"
 
 
 def test_it_keeps_what_the_generated_files_count_on(dockerfile: DockerfileParser) -> None:
@@ -93,7 +94,7 @@ def test_it_keeps_what_the_generated_files_count_on(dockerfile: DockerfileParser
 
 
 def test_no_secret_is_baked_in(dockerfile: DockerfileParser) -> None:
-    assert not [name for name in dockerfile.envs if name.startswith("MESH_")]
+    assert [name for name in dockerfile.envs if name.startswith("MESH_")] == ["MESH_ADMIN"]
     assert "ARG" not in {line["instruction"] for line in dockerfile.structure}
 
 
@@ -143,10 +144,13 @@ def test_the_sidecar_runs_by_the_images_rules(dockerfile: DockerfileParser) -> N
     ) as process:
         assert process.stdout is not None
         ready = process.stdout.readline()
+        check = [sys.executable, *HEALTHY[1:]]
+        healthy = subprocess.run(check, env={"MESH_ADMIN": dockerfile.envs["MESH_ADMIN"]}).returncode
         process.send_signal(signal.SIGTERM)
         rest, errors = process.communicate()
 
     assert json.loads(ready)["event"] == "ready", errors
     assert f"sqlite:///{FOLDER}/mesh.db" in ready
+    assert healthy == 0
     assert (process.returncode, errors) == (0, "")
     assert json.loads(rest)["event"] == "stopped"

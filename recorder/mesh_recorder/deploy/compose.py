@@ -72,6 +72,7 @@ class _Plan:
     service: ComposeService
     port: int
     outbound: int
+    admin: int
 
     @property
     def net(self) -> str:
@@ -94,7 +95,10 @@ def compose_override(text: str, wish: ComposeWish) -> str:
     """
     service = find_service(read_documents(text, wish.file), wish.service, wish.file)
     port = _port(service, wish)
-    plan = _Plan(wish=wish, service=service, port=port, outbound=free_port({*service.listens_at(), port}))
+    taken = {*service.listens_at(), port}
+    outbound = free_port(taken)
+    admin = free_port({*taken, outbound})
+    plan = _Plan(wish=wish, service=service, port=port, outbound=outbound, admin=admin)
     for name in (plan.net, plan.mesh, plan.trust):
         if name in service.others:
             hint = "give the file without the sidecar"
@@ -219,7 +223,7 @@ def _mesh(plan: _Plan) -> dict[str, Any]:
         **({"sysctls": {"net.ipv4.ip_unprivileged_port_start": "0"}} if plan.port < 1024 else {}),
         "depends_on": {plan.net: {"condition": "service_started"}},
         "healthcheck": {
-            "test": ["CMD", *HEALTHY],
+            "test": ["CMD", *HEALTHY, f"127.0.0.1:{plan.admin}"],
             "interval": "10s",
             "timeout": "5s",
             "retries": 3,
@@ -239,6 +243,8 @@ def _sidecar(plan: _Plan) -> Sidecar:
         outbound=f"0.0.0.0:{plan.outbound}",
         # Not the container's name, which changes: what waits in its spool is found again.
         instance=plan.service.name,
+        # Of the container alone: metrics are for whoever opens it on purpose.
+        admin=f"127.0.0.1:{plan.admin}",
         intercept=plan.wish.intercept,
         edge=plan.wish.edge,
     )

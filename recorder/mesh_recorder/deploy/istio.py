@@ -52,6 +52,17 @@ def name_port(deployment: CommentedMap, *, app: int, inbound: int) -> None:
         put(annotations, _EXCLUDE, _with(annotations[_EXCLUDE], inbound))
 
 
+def pass_by(deployment: CommentedMap, port: int) -> None:
+    """Let a port be reached past Istio's proxy, where pods have one that the manifests do not show.
+
+    Kubernetes' probes have no certificate: a namespace that injects by its label would refuse them.
+    """
+    metadata = template_of(deployment).get("metadata") or CommentedMap()
+    put(template_of(deployment), "metadata", metadata, at=0)
+    put(metadata, "annotations", metadata.get("annotations") or CommentedMap())
+    put(metadata["annotations"], _EXCLUDE, _with(metadata["annotations"].get(_EXCLUDE, ""), port))
+
+
 def _ports(text: Any) -> list[str]:
     return [port.strip() for port in str(text).split(",") if port.strip()]
 

@@ -54,7 +54,7 @@ def kube_manifests(text: str, wish: KubeWish, *, where: str = "the input") -> Ku
     """
     documents = read_documents(text, where)
     found = find(documents, wish.service, port=wish.port, where=where)
-    inbound, outbound = choose_ports(found.deployments)
+    ports = choose_ports(found.deployments)
     pod = PodWish(
         service=wish.service,
         image=wish.image,
@@ -65,14 +65,18 @@ def kube_manifests(text: str, wish: KubeWish, *, where: str = "the input") -> Ku
         java=wish.java,
         config=wish.config,
     )
-    changes = [
-        add_sidecar(deployment, pod, inbound=inbound, outbound=outbound) for deployment in found.deployments
-    ]
     meshed = [istio.injected(documents, deployment) for deployment in found.deployments]
+    changes = [
+        add_sidecar(deployment, pod, ports, meshed=injected)
+        for deployment, injected in zip(found.deployments, meshed, strict=True)
+    ]
     for deployment, change in zip(found.deployments, changes, strict=True):
-        istio.name_port(deployment, app=change.port, inbound=inbound)
+        istio.name_port(deployment, app=change.port, inbound=ports.inbound)
+    for deployment, injected in zip(found.deployments, meshed, strict=True):
+        if not injected:
+            istio.pass_by(deployment, ports.admin)
     told = _told(found, changes, meshed, wish)
-    _move(found, inbound)
+    _move(found, ports.inbound)
     chosen = {Part.DEPLOYMENT: found.deployments, Part.SERVICE: [found.service], Part.ALL: documents}
     return KubeManifests(text=write_documents(chosen[wish.part], like=text), notes=tuple(notes(told)))
 

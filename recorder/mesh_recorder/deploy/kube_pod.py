@@ -1,8 +1,8 @@
 """A pod template with a sidecar in it. Pure: the nodes that are given are changed in place.
 
 1. Only what the sidecar needs is changed, and what is there already is left as it stands, comments too.
-2. Nothing about the sidecar may hold the service back for long: no readiness of its own, no limit
-   that evicts the pod in normal work, and secrets that may be missing.
+2. Nothing about the sidecar may hold the service back for long: it is ready whatever becomes of the
+   store, no limit evicts the pod in normal work, and secrets may be missing.
 3. The service's own probes stay what they are, and go to the service.
 """
 
@@ -31,6 +31,8 @@ from mesh_recorder.settings import Listen
 TRUST = "mesh-trust"
 NAMES = "mesh-replay"
 """The Secret with store and key, and the ConfigMap with mesh.toml."""
+ADMIN_PORT = "mesh-admin"
+"""Health and metrics."""
 GRACE = 30
 """Seconds that Kubernetes gives a pod that names no others."""
 API_SERVER = "$(KUBERNETES_SERVICE_HOST)"
@@ -54,6 +56,15 @@ class PodWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SidecarPorts:
+    """Where the sidecar listens."""
+
+    inbound: int
+    outbound: int
+    admin: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PodChange:
     """What came of it."""
 
@@ -65,8 +76,8 @@ class PodChange:
     variables: AppVariables
 
 
-def add_sidecar(deployment: CommentedMap, wish: PodWish, *, inbound: int, outbound: int) -> PodChange:
-    """Put the sidecar into the Deployment's pods.
+def add_sidecar(deployment: CommentedMap, wish: PodWish, ports: SidecarPorts, *, meshed: bool) -> PodChange:
+    """Put the sidecar into the Deployment's pods; `meshed`: they are in an Istio mesh.
 
     Raises:
         MeshError: the container or the port cannot be told.
@@ -80,7 +91,7 @@ def add_sidecar(deployment: CommentedMap, wish: PodWish, *, inbound: int, outbou
     container, port = _container(deployment, pod, wish)
     variables = app_variables(
         {str(item.get("name")): _value(item) for item in container.get("env") or []},
-        proxy=Listen(host="127.0.0.1", port=outbound),
+        proxy=Listen(host="127.0.0.1", port=ports.outbound),
         direct=(API_SERVER,),
         trust=bool(wish.intercept),
         java=wish.java,
@@ -88,21 +99,24 @@ def add_sidecar(deployment: CommentedMap, wish: PodWish, *, inbound: int, outbou
     sidecar = Sidecar(
         service=wish.service,
         app=f"127.0.0.1:{port}",
-        inbound=f"0.0.0.0:{inbound}",
-        outbound=f"127.0.0.1:{outbound}",
+        inbound=f"0.0.0.0:{ports.inbound}",
+        outbound=f"127.0.0.1:{ports.outbound}",
         instance="$(POD_NAME)",
+        admin=f"0.0.0.0:{ports.admin}",
         intercept=wish.intercept,
         edge=wish.edge,
     )
     _change_app(container, variables, trust=bool(wish.intercept))
     _change_volumes(pod, wish)
-    _change_init_containers(pod, [*_trust(wish), sidecar_container(sidecar, wish, inbound)])
+    _change_init_containers(pod, [*_trust(wish), sidecar_container(sidecar, wish, ports, meshed=meshed)])
     _change_grace(deployment, pod)
-    return PodChange(container=str(container.get("name")), port=port, inbound=inbound, variables=variables)
+    return PodChange(
+        container=str(container.get("name")), port=port, inbound=ports.inbound, variables=variables
+    )
 
 
-def choose_ports(deployments: list[CommentedMap]) -> tuple[int, int]:
-    """Two ports that no container of those pods names: inbound and outbound, the same in every pod."""
+def choose_ports(deployments: list[CommentedMap]) -> SidecarPorts:
+    """Ports that no container of those pods names, the same in every pod."""
     taken: set[int] = set()
     for deployment in deployments:
         pod = template_of(deployment)["spec"]
@@ -111,7 +125,8 @@ def choose_ports(deployments: list[CommentedMap]) -> tuple[int, int]:
                 ports = container.get("ports") or []
                 taken |= {port["containerPort"] for port in ports if port.get("containerPort")}
     inbound = free_port(taken)
-    return inbound, free_port({*taken, inbound})
+    outbound = free_port({*taken, inbound})
+    return SidecarPorts(inbound=inbound, outbound=outbound, admin=free_port({*taken, inbound, outbound}))
 
 
 def _container(deployment: CommentedMap, pod: CommentedMap, wish: PodWish) -> tuple[CommentedMap, int]:
@@ -244,7 +259,25 @@ def _trust(wish: PodWish) -> list[dict[str, Any]]:
     ]
 
 
-def sidecar_container(sidecar: Sidecar, wish: PodWish, inbound: int) -> dict[str, Any]:
+def _probes(admin: int, *, meshed: bool) -> dict[str, Any]:
+    """The start waits until traffic is taken, and readiness goes by that; who answers at all, lives."""
+
+    def probe(path: str, **often: int) -> dict[str, Any]:
+        # Under Istio by exec: over the network it would have to pass its proxy, which may not have started.
+        over_loopback = {"exec": {"command": [*HEALTHY, f"127.0.0.1:{admin}", path]}}
+        ask = over_loopback if meshed else {"httpGet": {"path": path, "port": admin}}
+        return {**ask, "timeoutSeconds": 5, **often}
+
+    return {
+        "startupProbe": probe("/readyz", periodSeconds=1, failureThreshold=60),
+        "readinessProbe": probe("/readyz", periodSeconds=5, failureThreshold=3),
+        "livenessProbe": probe("/healthz", periodSeconds=10, failureThreshold=6),
+    }
+
+
+def sidecar_container(
+    sidecar: Sidecar, wish: PodWish, ports: SidecarPorts, *, meshed: bool
+) -> dict[str, Any]:
     """The sidecar: a native one, so it starts before the service and ends after it."""
     return {
         "name": SIDECAR,
@@ -257,14 +290,11 @@ def sidecar_container(sidecar: Sidecar, wish: PodWish, inbound: int) -> dict[str
             _secret("MESH_REDACT_KEY", "redact-key"),
             *_config_env(wish),
         ],
-        "ports": [{"name": SIDECAR, "containerPort": inbound, "protocol": "TCP"}],
-        # By exec: over the network it would have to pass Istio's proxy, which may not have started yet.
-        "startupProbe": {
-            "exec": {"command": list(HEALTHY)},
-            "periodSeconds": 1,
-            "timeoutSeconds": 5,
-            "failureThreshold": 60,
-        },
+        "ports": [
+            {"name": SIDECAR, "containerPort": ports.inbound, "protocol": "TCP"},
+            {"name": ADMIN_PORT, "containerPort": ports.admin, "protocol": "TCP"},
+        ],
+        **_probes(ports.admin, meshed=meshed),
         "resources": _resources(),
         "securityContext": _confined(),
         "volumeMounts": _mounts(wish),

@@ -11,8 +11,10 @@ CONFIG = f"{FOLDER}/mesh.toml"
 path, or not at all, is then on the volume."""
 TRUST_FOLDER = "/mesh-trust"
 """Certificates for the service to read."""
-HEALTHY = ("python", "-I", "-m", "mesh_recorder.deploy.listening")
-"""Succeeds once the sidecar listens; opens no connection."""
+HEALTHY = ("python", "-I", "-m", "mesh_recorder.deploy.healthy")
+"""Succeeds while the sidecar takes traffic; where its admin listener is, is `MESH_ADMIN` or said after."""
+ADMIN = 14079
+"""Where the admin listener is in the image, on loopback, if nobody says otherwise."""
 DRAIN = 25
 """Seconds from SIGTERM until requests are answered and the spool is shipped, at most."""
 PORTS = range(14080, 14180)
@@ -28,6 +30,7 @@ class Sidecar:
     inbound: str
     outbound: str
     instance: str
+    admin: str
     intercept: tuple[str, ...] = ()
     edge: bool = False
 
@@ -39,6 +42,7 @@ class Sidecar:
             f"--inbound={self.inbound}",
             f"--outbound={self.outbound}",
             f"--instance={self.instance}",
+            f"--admin={self.admin}",
             *(f"--intercept={host}" for host in self.intercept),
             *(["--edge"] if self.edge else []),
         ]

@@ -5,11 +5,14 @@ import http.client
 import json
 import signal
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from mesh_core.query import parse_query
+from mesh_recorder.deploy.promise import HEALTHY
 from mesh_store.store import open_store
 from support.operated import ask, load, metric, metrics, until_metric
 from support.record import Record, a_closed_port, a_service, port_of
@@ -115,6 +118,32 @@ def test_what_waits_for_a_store_that_is_away_is_in_the_metrics(tmp_path: Path) -
     assert found["spool_bytes"] > 500
     assert said[0] == 200
     assert said[1].startswith("ready; the store is away: ")
+
+
+def test_the_images_health_check_asks_it(tmp_path: Path) -> None:
+    """As the image, Compose and pods in an Istio mesh run it."""
+
+    def check(*arguments: str, admin: str = "") -> int:
+        command = [sys.executable, *HEALTHY[1:], *arguments]
+        return subprocess.run(command, env={"MESH_ADMIN": admin}).returncode
+
+    with Record(
+        tmp_path, "--service", "cart", "--app", "7002", "--json", environ={"MESH_ADMIN": "0.0.0.0:0"}
+    ) as record:
+        admin = record.event()["admin"]
+        assert admin.startswith("0.0.0.0:")
+        assert [check(admin), check(admin, "/healthz"), check(admin=admin)] == [0, 0, 0]
+        assert check(admin, "/other") == 1
+    assert [check(admin), check("nonsense"), check()] == [1, 1, 1]
+
+
+def test_the_health_check_imports_nothing_of_ours_that_is_heavy() -> None:
+    code = (
+        "import mesh_recorder.deploy.healthy, sys; print(*[m for m in sys.modules if m.startswith('mesh_')])"
+    )
+    said = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True).stdout
+
+    assert set(said.split()) == {"mesh_recorder", "mesh_recorder.deploy", "mesh_recorder.deploy.healthy"}
 
 
 def test_it_can_be_off(tmp_path: Path) -> None:

@@ -91,7 +91,8 @@ def test_the_service_starts_once_the_sidecar_listens_and_nothing_waits_for_each_
     services = merged(PLAIN)
 
     assert services["cart"]["depends_on"] == {"cart-mesh": {"condition": "service_healthy"}}
-    assert services["cart-mesh"]["healthcheck"]["test"] == ["CMD", *HEALTHY]
+    assert services["cart-mesh"]["healthcheck"]["test"] == ["CMD", *HEALTHY, "127.0.0.1:14081"]
+    assert "--admin=127.0.0.1:14081" in services["cart-mesh"]["command"]
     assert services["cart-mesh"]["depends_on"] == {"cart-net": {"condition": "service_started"}}
 
 

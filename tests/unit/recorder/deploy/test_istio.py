@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from mesh_recorder.deploy.kube import KubeWish, kube_manifests
+from mesh_recorder.deploy.promise import HEALTHY
 from support.manifests import check_kubernetes
 
 CART = KubeWish(service="cart", image="mesh-replay:1.2.3")
@@ -97,7 +98,10 @@ def test_a_proxy_of_the_old_kind_is_not_taken_for_the_service() -> None:
 def test_nothing_on_the_way_into_the_sidecar_needs_the_network_while_istio_is_not_up() -> None:
     sidecar = template_of(MESHED.replace("        app: cart\n", INJECTED, 1))["spec"]["initContainers"][0]
 
-    assert set(sidecar["startupProbe"]) & {"exec", "httpGet", "tcpSocket", "grpc"} == {"exec"}
+    for name, path in {"startup": "/readyz", "readiness": "/readyz", "liveness": "/healthz"}.items():
+        probe = sidecar[f"{name}Probe"]
+        assert set(probe) & {"exec", "httpGet", "tcpSocket", "grpc"} == {"exec"}
+        assert probe["exec"]["command"] == [*HEALTHY, "127.0.0.1:14082", path]
     assert sidecar["securityContext"]["runAsUser"] != 1337, "whose traffic Istio lets pass unseen"
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from mesh_core.errors import ExitCode, MeshError
 from mesh_recorder.deploy.kube import KubeWish, Part, kube_manifests
-from mesh_recorder.deploy.promise import CONFIG, FOLDER, HEALTHY
+from mesh_recorder.deploy.promise import CONFIG, FOLDER
 from support.manifests import check_kubernetes
 
 CART = KubeWish(service="cart", image="mesh-replay:1.2.3")
@@ -124,9 +124,24 @@ def test_the_services_own_probes_and_ports_stay() -> None:
 
 def test_the_sidecars_health_holds_the_start_back_and_nothing_else() -> None:
     sidecar = sidecar_of(BOTH)
+    admin = sidecar["ports"][1]["containerPort"]
 
-    assert sidecar["startupProbe"]["exec"] == {"command": list(HEALTHY)}
-    assert not {"readinessProbe", "livenessProbe", "lifecycle"} & set(sidecar)
+    assert f"--admin=0.0.0.0:{admin}" in sidecar["args"]
+    asked = {name: sidecar[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness", "liveness")}
+    assert asked == {
+        "startup": {"path": "/readyz", "port": admin},
+        "readiness": {"path": "/readyz", "port": admin},
+        "liveness": {"path": "/healthz", "port": admin},
+    }
+    assert "lifecycle" not in sidecar
+
+
+def test_the_probes_reach_the_sidecar_past_a_proxy_that_the_manifests_do_not_show() -> None:
+    """A namespace may inject Istio by its label; kubelet has no certificate."""
+    template = objects(BOTH)["Deployment"]["spec"]["template"]
+
+    name = "traffic.sidecar.istio.io/excludeInboundPorts"
+    assert template["metadata"]["annotations"][name] == "14082"
 
 
 def test_a_missing_secret_does_not_keep_a_pod_from_starting() -> None:
