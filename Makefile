@@ -11,7 +11,7 @@ ARGS ?=
 
 BENCH_STAMP := $(VENV)/.bench
 
-.PHONY: help setup lock demo test test-long test-newest lint types fix bench build clean
+.PHONY: help setup lock demo test test-long test-newest fuzz lint types fix bench build clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -30,6 +30,8 @@ lock: setup ## renew requirements/*.txt from pyproject.toml
 	  $(BIN)/uv pip compile --quiet --universal --python-version 3.12 --upgrade --generate-hashes --no-emit-index-url \
 	    --no-header --no-annotate $$group pyproject.toml --output-file requirements/$$set.txt; done
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.12 --upgrade --generate-hashes --no-emit-index-url \
+	  --no-header --no-annotate --group fuzz --output-file requirements/fuzz.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.12 --upgrade --generate-hashes --no-emit-index-url \
 	  --no-header --no-annotate --group bench --output-file requirements/bench.txt
 
 demo: setup ## record, find and replay a failure of the demo shop
@@ -43,6 +45,12 @@ test-long: setup ## all tests, the long cases at their full count
 
 test-newest: setup ## the mitmproxy lane's tests against the newest mitmproxy, or MITMPROXY='mitmproxy==12.2.3'
 	@deploy/test-newest $(ARGS)
+
+fuzz: setup ## any bytes through the wire lane, by atheris; ARGS="-max_total_time=600"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: \
+	    --requirement requirements/fuzz.txt || { echo "fuzz: atheris has no wheel for this Python and system;" \
+	    "the same property runs, bounded, in 'make test' (tests/property/test_wire_fuzz.py)"; exit 1; }
+	@PYTHONPATH=tests $(BIN)/python -m fuzz.fuzz_wire -max_total_time=120 $(ARGS)
 
 lint: setup ## style, imports between rooms
 	@$(BIN)/ruff check .

@@ -14,14 +14,30 @@ from support.record import Record, a_service, port_of
 CLIENTS = 4
 
 
-def told(app: int, lane: Lane, workers: int) -> list[str]:
+def told(app: int, lane: Lane, workers: int, *more: str) -> list[str]:
     """How `mesh-record` is started."""
-    return ["--service", "cart", "--app", str(app), "--workers", str(workers), "--json", "--lane", lane]
+    return [
+        *more,
+        "--service",
+        "cart",
+        "--app",
+        str(app),
+        "--workers",
+        str(workers),
+        "--json",
+        "--lane",
+        lane,
+    ]
 
 
-def stored_paths(folder: Path) -> list[str]:
+def url_of(folder: Path) -> str:
+    """The store that a sidecar without one takes."""
+    return f"sqlite:///{folder}/data/mesh-replay/mesh.db"
+
+
+def stored_paths(url: str) -> list[str]:
     """The path of each stored exchange, as often as it is stored."""
-    with open_store(f"sqlite:///{folder}/data/mesh-replay/mesh.db") as store:
+    with open_store(url) as store:
         found: list[str] = []
         page = store.search(parse_query("", now=0), limit=500)
         while page.exchanges:
@@ -39,13 +55,13 @@ def ended(answered: list[str]) -> set[str]:
 
 
 def test_a_worker_that_is_killed_is_replaced_while_nobody_is_refused(
-    tmp_path: Path, long_run: bool, lane: Lane
+    tmp_path: Path, store_url: str, long_run: bool, lane: Lane
 ) -> None:
     """Case R26: one request of each connection is lost at most, nothing twice."""
-    kills = 50 if long_run else 3
+    kills = 100 if long_run else 3
     with (
         a_service() as app,
-        Record(tmp_path, *told(app, lane, 2)) as record,
+        Record(tmp_path, *told(app, lane, 2, "--store", store_url)) as record,
     ):
         ready = record.event()
         admin = ready["admin"]
@@ -66,7 +82,7 @@ def test_a_worker_that_is_killed_is_replaced_while_nobody_is_refused(
 
     assert (busy.refused, busy.wrong) == (0, [])
     assert len(busy.broken) <= kills * CLIENTS
-    found = stored_paths(tmp_path)
+    found = stored_paths(store_url)
     assert len(found) == len(set(found))
     assert promised - set(found) == set()
     assert stopped["worker_restarts"] == kills
@@ -137,7 +153,7 @@ def test_a_supervisor_that_is_killed_leaves_its_ports_and_loses_nothing(tmp_path
                     busy.stop()
                     assert second.end() == 0
 
-    found = stored_paths(tmp_path)
+    found = stored_paths(url_of(tmp_path))
     assert refused >= 40
     assert busy.wrong == []
     assert len(found) == len(set(found))

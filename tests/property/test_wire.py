@@ -1,15 +1,12 @@
 """The wire lane, whatever passes: no byte lost, changed or moved, and nothing that stops it. No socket."""
 
-import re
-
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh_recorder.settings import TraceHeaders
-from support.wire_bytes import Relay, damaged, pieces, requests, responses
+from support.wire_bytes import Relay, damaged, pieces, requests, responses, without_added
 from support.wire_rig import ADDED
 
-MEMBER = re.compile(rb"(?i)(tracestate: )mesh=[0-9a-f]{32},")
 CONVERSATIONS = st.lists(st.tuples(requests(), responses()), min_size=1, max_size=4)
 
 
@@ -94,9 +91,3 @@ def test_nothing_but_one_header_is_added_to_a_request(
 
     assert closed or without_added(got, sent)
     assert len(ADDED.findall(got)) <= relay.desk.seen
-
-
-def without_added(got: bytes, sent: bytes) -> bool:
-    """Whether `got` is `sent` but for our fields; a `tracestate` that was there has our member in front."""
-    plain = ADDED.sub(b"", got)
-    return sent in (plain, MEMBER.sub(rb"\1", plain))

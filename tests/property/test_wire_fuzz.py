@@ -1,10 +1,11 @@
 """The bounded twin of `tests/fuzz/fuzz_wire.py`."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fuzz.fuzz_wire import check
-from support.wire_bytes import TROUBLE, requests, responses
+from fuzz.fuzz_wire import TURN, check, seeds
+from support.wire_bytes import TROUBLE, damaged, requests, responses
 
 PARTS = st.one_of(
     st.binary(max_size=30),
@@ -12,15 +13,21 @@ PARTS = st.one_of(
     requests().map(lambda pair: pair[0]),
     responses().map(lambda pair: pair[0]),
 )
+TURNS = st.lists(PARTS, max_size=3).map(b"".join)
 
 
-@given(st.lists(st.tuples(st.booleans(), PARTS), max_size=12), st.integers(0, 255))
-def test_any_bytes_reach_the_other_side(parts: list[tuple[bool, bytes]], size: int) -> None:
+@given(st.lists(TURNS, max_size=6), st.integers(0, 255))
+def test_any_bytes_reach_the_other_side(turns: list[bytes], first: int) -> None:
     """Case R35."""
-    width = size % 50 + 1
-    data = bytes([size])
-    for by_client, part in parts:
-        for at in range(0, len(part), width):
-            piece = part[at : at + width]
-            data += bytes([not by_client]) + piece.ljust(width, b" ")
-    check(data)
+    check(bytes([first]) + TURN.join(turns))
+
+
+@given(st.sampled_from(seeds()).flatmap(damaged), st.integers(0, 255))
+def test_a_damaged_conversation_reaches_the_other_side(talk: bytes, first: int) -> None:
+    """Case R35: WebSockets, server-sent events and HTTP/2 among them."""
+    check(bytes([first]) + talk[1:])
+
+
+@pytest.mark.parametrize("seed", seeds())
+def test_what_fuzzing_begins_with_passes(seed: bytes) -> None:
+    check(seed)

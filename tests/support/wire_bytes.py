@@ -1,6 +1,7 @@
 """HTTP/1 as clients and servers send it, well and ill; and one relay without a socket."""
 
 import asyncio
+import re
 from collections import deque
 from typing import Any
 
@@ -16,8 +17,10 @@ from mesh_recorder.wire.desk import Desk
 from mesh_recorder.wire.finishing import finish_wire
 from mesh_recorder.wire.link import Link
 from mesh_recorder.wire.upstream import Upstream
+from support.wire_rig import ADDED
 
 ROOM = 1 << 26
+MEMBER = re.compile(rb"(?i)(tracestate: )mesh=[0-9a-f]{32},")
 
 
 class Pipe(asyncio.Transport):
@@ -202,3 +205,9 @@ def damaged(draw: st.DrawFn, data: bytes) -> bytes:
         middle = {"insert": draw(TROUBLE) + data[at:until], "replace": draw(TROUBLE), "delete": b""}
         data = data[:at] + middle.get(how, data[at:until] * 2) + data[until:]
     return data
+
+
+def without_added(got: bytes, sent: bytes) -> bool:
+    """Whether `got` is `sent` but for our fields; a `tracestate` that was there has our member in front."""
+    plain = ADDED.sub(b"", got)
+    return sent in (plain, MEMBER.sub(rb"\1", plain))
