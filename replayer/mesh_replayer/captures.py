@@ -1,4 +1,4 @@
-"""Capture files on a disk: HAR, plain or compressed, read within bounds and written whole."""
+"""Capture files on a disk, plain or compressed, read within bounds whoever wrote them, and written whole."""
 
 import gzip
 import os
@@ -10,8 +10,9 @@ from pathlib import Path
 import zstandard
 
 from mesh_core.errors import CaptureInvalid
-from mesh_core.har import MOST_BYTES, dump_har, load_har
+from mesh_core.har import MOST_BYTES, dump_har
 from mesh_core.model import Bodies, Exchange
+from mesh_replayer.imports import exchanges_in
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _MOST_WINDOW = 128 * 1024 * 1024
@@ -22,7 +23,7 @@ def read_capture(path: Path) -> list[tuple[Exchange, Bodies]]:
     """The exchanges in a file; whether it is compressed is told by its first bytes.
 
     Raises:
-        CaptureInvalid: it is not there, too large, damaged, or no HAR.
+        CaptureInvalid: it is not there, too large, damaged, or no recording.
     """
     try:
         with path.open("rb") as file:
@@ -33,7 +34,7 @@ def read_capture(path: Path) -> list[tuple[Exchange, Bodies]]:
         content = unpacked(content, MOST_BYTES + 1)
     except (zlib.error, zstandard.ZstdError) as cause:
         raise CaptureInvalid(f"{path} is damaged: {cause}", hint="copy or export it again") from cause
-    return load_har(content, where=str(path))
+    return exchanges_in(content, where=str(path))
 
 
 def unpacked(content: bytes, most: int) -> bytes:
@@ -51,7 +52,19 @@ def write_capture(path: Path, recorded: Iterable[tuple[Exchange, Bodies]]) -> No
     Raises:
         CaptureInvalid: its name ends in nothing known, or it cannot be written.
     """
-    content = _packed(path, dump_har(recorded))
+    _write(path, _packed(path, dump_har(recorded)))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file: the whole of it or nothing.
+
+    Raises:
+        CaptureInvalid: it cannot be written.
+    """
+    _write(path, text.encode())
+
+
+def _write(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         # What was recorded is nobody else's business until the user says so.

@@ -16,6 +16,7 @@ from mesh_core.har import bodies as har_bodies
 from mesh_core.har.format import Entry, Pair, PostData, Request, Response, SocketMessage, Timings
 from mesh_core.har.wire import split_url
 from mesh_core.ids import uuid7
+from mesh_core.imported import context_of, service_of
 from mesh_core.model import (
     Bodies,
     Direction,
@@ -24,14 +25,12 @@ from mesh_core.model import (
     Lane,
     Message,
     Sender,
-    TraceOrigin,
+    grpc_status,
     header,
     header_text,
 )
 from mesh_core.outcome import Outcome, outcome_of_status
 from mesh_core.times import parse_rfc3339
-from mesh_core.tracecontext.reading import read
-from mesh_core.tracecontext.requestid import trace_id_of_request_id
 
 _NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _MOST_HEADERS = 10_000
@@ -50,7 +49,6 @@ _CAUSES = (
     (re.compile(r"PROTOCOL|INVALID", re.IGNORECASE), Outcome.PROTOCOL_ERROR),
 )
 """What Chrome's and mitmproxy's error texts mean."""
-_HOST = re.compile(r"(\[[^\]]+\]|[^:\[\]]+)(?::\d*)?", re.ASCII)
 _MOST_TIME = 2**63 - 1
 
 
@@ -72,8 +70,8 @@ def foreign_exchange(entry: Entry, *, identity: bytes, creator: str) -> tuple[Ex
     response_body, response_bytes = _response_body(request.method, response, answer_headers)
     exchange = Exchange(
         id=uuid7(times["started_at"], digest[:8]),
-        **_context(headers, digest),
-        service=_service(authority),
+        **context_of(headers, digest),
+        service=service_of(authority),
         instance=authority,
         direction=Direction.INBOUND,
         **times,
@@ -107,12 +105,6 @@ def _target(request: Request, headers: Headers) -> tuple[str, str, str]:
     return scheme.lower(), named, _wire_text(path if path.startswith("/") else f"/{path}")
 
 
-def _service(authority: str) -> str:
-    """The host without its port."""
-    match = _HOST.fullmatch(authority)
-    return (match[1] if match else authority).lower() or "unknown"
-
-
 def _bytes(text: str) -> bytes:
     """What a tool took for UTF-8; what was none is a lone surrogate in mitmproxy's files."""
     return text.encode("utf-8", "surrogateescape")
@@ -136,19 +128,6 @@ def _headers(pairs: list[Pair] | None, at: str) -> Headers:
                 raise msgspec.ValidationError(f"Expected a header that can be sent - at `{at}[{index}]`")
             found.append((_bytes(pair.name), _bytes(value.removesuffix("\r"))))
     return tuple(found)
-
-
-def _context(headers: Headers, digest: bytes) -> dict[str, Any]:
-    found = read(headers)
-    same: dict[str, Any] = {"request_id": found.request_id, "claim": found.claim}
-    if found.best is not None:
-        best = found.best
-        same |= {"span_id": best.span_id, "sampled": best.sampled}
-        return {"trace_id": best.trace_id, "trace_origin": best.origin, **same}
-    if found.request_id is not None:
-        trace_id = trace_id_of_request_id(found.request_id)
-        return {"trace_id": trace_id, "trace_origin": TraceOrigin.REQUEST_ID, **same}
-    return {"trace_id": digest[8:24].hex(), "trace_origin": TraceOrigin.SYNTHETIC, **same}
 
 
 def _times(entry: Entry) -> dict[str, Any]:
@@ -224,13 +203,12 @@ def _end(response: Response, headers: Headers) -> dict[str, Any]:
         return {"status": None, "outcome": outcome, "error": error}
     if not 100 <= status <= 999:
         raise msgspec.ValidationError("Expected a status from 100 to 999 - at `$.response.status`")
-    said = header_text(headers, b"grpc-status") or ""
-    grpc_status = int(said) if re.fullmatch(r"[0-9]{1,3}", said) else None
+    found = grpc_status(headers, ())
     return {
         "status": status,
         "reason": _wire_text(response.status_text or ""),
-        "grpc_status": grpc_status,
-        "outcome": outcome_of_status(status, grpc_status),
+        "grpc_status": found,
+        "outcome": outcome_of_status(status, found),
     }
 
 

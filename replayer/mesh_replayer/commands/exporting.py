@@ -1,7 +1,8 @@
-"""What `export` takes out of a store."""
+"""What `export` takes out of a store, and `import` puts in."""
 
 from mesh_core.errors import NotRecorded
-from mesh_core.model import Bodies, Exchange
+from mesh_core.model import Bodies, Exchange, Lane
+from mesh_core.redact import Redactor
 from mesh_replayer.commands.naming import find_trace, query_of
 from mesh_store.store import Store
 
@@ -50,3 +51,11 @@ def own_bodies(exchange: Exchange, bodies: Bodies) -> Bodies:
     """Of all bodies, those of this exchange."""
     refs = [ref for ref in (exchange.request_body, exchange.response_body) if ref is not None]
     return {ref.hash: bodies[ref.hash] for ref in refs if ref.hash in bodies}
+
+
+def redacted(recorded: tuple[Exchange, Bodies], redactor: Redactor | None) -> tuple[Exchange, Bodies]:
+    """What another tool recorded, without its secrets; ours went through a sidecar's redaction."""
+    exchange, bodies = recorded
+    if redactor is None or exchange.lane is not Lane.IMPORTED:
+        return recorded
+    return redactor.apply(exchange, bodies)

@@ -16,7 +16,11 @@ from mesh_store.command import friendly, project_options
 @click.argument("query", nargs=-1, required=True)
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True,
-    metavar="FILE", help="Where to: .har, .har.gz or .har.zst.",
+    metavar="FILE", help="Where to; for HAR: .har, .har.gz or .har.zst.",
+)  # fmt: skip
+@click.option(
+    "--as", "kind", type=click.Choice(["har", "curl", "pytest", "wiremock"]), default="har",
+    show_default=True, help="What is written: HAR, or what other tools run.",
 )  # fmt: skip
 @click.option(
     "--limit", type=click.IntRange(1, 100_000), default=10_000, show_default=True, help="At most so many."
@@ -24,23 +28,31 @@ from mesh_store.command import friendly, project_options
 @json_option
 @project_options
 @friendly(PROGRAM)
-def export_command(query: tuple[str, ...], output: Path, limit: int, as_json: bool, project: Project) -> None:
-    """Write what a query finds or an id names as HAR.
+def export_command(
+    query: tuple[str, ...], output: Path, kind: str, limit: int, as_json: bool, project: Project
+) -> None:
+    """Write what a query finds or an id names to a file.
 
-    Any HAR viewer opens the file, and `import` reads it without loss.
+    Any HAR viewer opens a HAR, and `import` reads it without loss. The others are a bash script for curl, a
+    pytest file, and stub mappings of the calls that services made for WireMock.
 
     \b
     Examples:
       mesh-replay export last -o checkout.har
       mesh-replay export service:payment status:5xx since:1d -o failures.har.zst
+      mesh-replay export last --as curl -o checkout.sh
     """
-    from mesh_replayer.captures import write_capture
+    from mesh_replayer.captures import write_capture, write_text
     from mesh_replayer.commands.exporting import selected
+    from mesh_replayer.exports import KINDS
     from mesh_store.store import open_store
 
     with open_store(project.store) as store:
         recorded, more = selected(store, query, limit)
-    write_capture(output, recorded)
+    if kind == "har":
+        write_capture(output, recorded)
+    else:
+        write_text(output, KINDS[kind](recorded))
     if as_json:
         echo_json({"file": str(output), "exchanges": len(recorded), "more": more})
     else:
@@ -55,19 +67,24 @@ def export_command(query: tuple[str, ...], output: Path, limit: int, as_json: bo
 @project_options
 @friendly(PROGRAM)
 def import_command(files: tuple[Path, ...], as_json: bool, project: Project) -> None:
-    """Put HAR files into the store.
+    """Put recordings into the store.
 
-    They may be our own exports, or those of browsers and proxies.
+    They may be our own exports, HAR of browsers and proxies, mitmproxy's flow files, or GoReplay's. Secrets
+    in them are redacted first, as a sidecar would.
 
     \b
     Examples:
       mesh-replay import checkout.har
       mesh-replay import *.har.gz --store sqlite:///elsewhere.db
+      mesh-replay import flows.mitm requests.gor
     """
     from mesh_replayer.captures import read_capture
+    from mesh_replayer.commands.exporting import redacted
+    from mesh_replayer.project_key import redactor_of
     from mesh_store.store import open_store
 
-    captures = [(file, read_capture(file)) for file in files]
+    redactor = redactor_of(project, os.environ)
+    captures = [(file, [redacted(pair, redactor) for pair in read_capture(file)]) for file in files]
     with open_store(project.store) as store:
         for file, recorded in captures:
             new = store.add(recorded)

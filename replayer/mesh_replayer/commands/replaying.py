@@ -9,12 +9,10 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
-from mesh_core.config import RedactMode
 from mesh_core.errors import ConfigInvalid, ExitCode
 from mesh_core.ids import uuid7
 from mesh_core.model import Bodies
 from mesh_core.project import Project
-from mesh_core.redact import Redactor
 from mesh_replayer.commands.around import ended_by_signals, output_shown, show_output, wanted_of
 from mesh_replayer.commands.replay import Given
 from mesh_replayer.events import Emit, Event
@@ -22,7 +20,7 @@ from mesh_replayer.judging import Judge
 from mesh_replayer.look.console import console
 from mesh_replayer.plan import Plan
 from mesh_replayer.prepare import Wishes, given_headers
-from mesh_replayer.project_key import project_key
+from mesh_replayer.project_key import project_key, redactor_of
 from mesh_replayer.reports.dry import dry_run
 from mesh_replayer.reports.opening import open_reports
 from mesh_replayer.reports.progress import ProgressReport
@@ -166,14 +164,14 @@ def _to(target: Target, wishes: Wishes, given: Given) -> Wishes:
 
 
 def _options(wishes: Wishes, given: Given, project: Project) -> tuple[RunOptions, tuple[str, ...]]:
-    mode = project.config.redact.mode
-    key = project_key(project, os.environ)
+    redactor = redactor_of(project, os.environ)
+    keyed = project_key(project, os.environ) is not None
     options = RunOptions(
         wishes=wishes,
         judge=Judge(
             fixed_status=frozenset(given.fixed_status),
-            redactor=None if mode is RedactMode.OFF else Redactor(key, mode, project.config.redact),
-            keyed=key is not None,
+            redactor=redactor,
+            keyed=keyed,
         ),
         pace=parse_pace(given.pace),
         concurrency=given.concurrency,
@@ -182,4 +180,4 @@ def _options(wishes: Wishes, given: Given, project: Project) -> tuple[RunOptions
         exit_zero=given.exit_zero,
         version=version("mesh-replay"),
     )
-    return options, () if key is not None or mode is RedactMode.OFF else (BY_CLASS,)
+    return options, () if keyed or redactor is None else (BY_CLASS,)
