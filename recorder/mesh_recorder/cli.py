@@ -134,7 +134,8 @@ FILE = click.Path(path_type=Path)
 @click.option(
     "--admin",
     metavar="ADDRESS",
-    help="Where /healthz, /readyz, /metrics and /bypass are, or off.  [default: a free port, remembered]",
+    help="Where /healthz, /readyz, /metrics and /bypass are, or off.  "
+    "[default: MESH_ADMIN, else a free port, remembered]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Say ready and stopped as JSON, a line each.")
 @click.option("--verbose", is_flag=True, help="Log more, to stderr.")

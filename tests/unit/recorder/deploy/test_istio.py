@@ -110,8 +110,8 @@ def test_nothing_on_the_way_into_the_sidecar_needs_the_network_while_istio_is_no
     [
         ("includeInboundPorts", "8080", "8080,14080"),
         ("includeInboundPorts", "*", "*"),
-        ("excludeInboundPorts", "9464", "9464"),
-        ("excludeInboundPorts", "9464, 8080", "9464,8080,14080"),
+        ("excludeInboundPorts", "9464", "9464,14082"),
+        ("excludeInboundPorts", "9464, 8080", "9464,8080,14080,14082"),
     ],
 )
 def test_where_ports_are_listed_the_sidecars_is_too(annotation: str, value: str, becomes: str) -> None:
