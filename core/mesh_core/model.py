@@ -198,6 +198,12 @@ class Exchange(Struct, frozen=True, kw_only=True, gc=False):
         return self.outcome in FAILURES
 
 
+def own_bodies(exchange: Exchange, bodies: Bodies) -> dict[str, bytes]:
+    """Of many bodies those of one exchange, as far as they are there."""
+    refs = [ref for ref in (exchange.request_body, exchange.response_body) if ref is not None]
+    return {ref.hash: content for ref in refs if (content := bodies.get(ref.hash)) is not None}
+
+
 def header(headers: Headers, name: bytes) -> bytes | None:
     """The first value of `name` (lower case), or None."""
     for key, value in headers:

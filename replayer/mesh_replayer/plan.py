@@ -16,6 +16,7 @@ from mesh_core.model import Direction, Exchange
 from mesh_core.trace import Trace
 from mesh_replayer.correlate import Link
 from mesh_replayer.schedule import Timing
+from mesh_replayer.spoken import asks_for_websocket, speaks_http2
 from mesh_replayer.target import Target
 from mesh_replayer.verdict import skip_reason
 
@@ -46,7 +47,14 @@ class Step:
     @property
     def lane(self) -> tuple[str, str]:
         """Steps of one lane share a connection, as they did when they were recorded."""
-        return self.target.text, self.exchange.connection or self.exchange.id
+        shared = self.exchange.connection is not None and not self._alone
+        return self.target.text, f"{self.exchange.connection}" if shared else self.exchange.id
+
+    @property
+    def _alone(self) -> bool:
+        """Whether it needs a connection of its own: HTTP/1 carries one at a time, and upgrades stay."""
+        http2 = self.exchange.http_version == "HTTP/2"
+        return (http2 and not speaks_http2(self.exchange)) or asks_for_websocket(self.exchange)
 
     @property
     def timing(self) -> Timing:
@@ -55,7 +63,7 @@ class Step:
             start=self.exchange.started_at,
             end=self.exchange.ended_at,
             session=self.session or self.exchange.trace_id,
-            lane=self.lane,
+            lane=(self.lane, self.exchange.id) if speaks_http2(self.exchange) else self.lane,
             after=self.after,
         )
 

@@ -4,12 +4,14 @@
 2. What cannot be sent as it was is not sent, with the reason.
 """
 
+import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mesh_core.model import Bodies, Direction, Exchange, Headers, header
 from mesh_replayer.retrace import MARK, FreshIds, Retraced, retrace
+from mesh_replayer.spoken import events_of, is_websocket, speaks_http2
 from mesh_replayer.wire.request import WireRequest, is_chunked, unsendable
 
 _ABSOLUTE = re.compile(rb"https?://[^/?#]*", re.IGNORECASE)
@@ -50,13 +52,14 @@ def prepare(exchange: Exchange, bodies: Bodies, wishes: Wishes, ids: FreshIds) -
     body = _body(exchange, bodies)
     if body is None:
         return "its body was not kept"
-    if exchange.http_version == "HTTP/2" and (
-        header(exchange.request_headers, b"content-type") or b""
-    ).startswith(b"application/grpc"):
-        return "gRPC needs HTTP/2, which is not spoken yet"
     changes: list[str] = []
-    fields = _as_http1(exchange, changes)
-    fields = _fitting_body(fields, exchange, body, changes)
+    http2 = speaks_http2(exchange)
+    fields = _without_pseudo(exchange) if http2 else _as_http1(exchange, changes)
+    fields = _fitting_body(fields, exchange, body, changes, http2=http2)
+    if is_websocket(exchange):
+        fresh = base64.b64encode(ids.random(16))  # a server may check that the recorded one was not used
+        fields = _with(fields, b"Sec-WebSocket-Key", fresh)
+        changes.append("new Sec-WebSocket-Key")
     retraced = retrace(fields, exchange.trace_origin, ids, mark=wishes.run_id if wishes.mark else None)
     changes.extend(f"new {name}" for name in retraced.changes)
     fields = retraced.headers
@@ -71,13 +74,23 @@ def prepare(exchange: Exchange, bodies: Bodies, wishes: Wishes, ids: FreshIds) -
     request = WireRequest(
         method=exchange.method.encode("latin-1"),
         target=_target(exchange, changes),
-        version=b"HTTP/1.0" if exchange.http_version == "HTTP/1.0" else b"HTTP/1.1",
+        version=_version(exchange, http2),
+        scheme=exchange.scheme.encode("latin-1"),
+        authority=(wishes.host or exchange.authority).encode("latin-1", "replace"),
+        conversation=exchange.messages if is_websocket(exchange) else None,
+        events=events_of(exchange),
         headers=fields,
         body=body,
         trailers=exchange.request_trailers,
     )
     why = unsendable(request)
     return why if why is not None else Prepared(request=request, retraced=retraced, changes=tuple(changes))
+
+
+def _version(exchange: Exchange, http2: bool) -> bytes:
+    if http2:
+        return b"HTTP/2"
+    return b"HTTP/1.0" if exchange.http_version == "HTTP/1.0" else b"HTTP/1.1"
 
 
 def _body(exchange: Exchange, bodies: Bodies) -> bytes | None:
@@ -103,7 +116,7 @@ def _as_http1(exchange: Exchange, changes: list[str]) -> Headers:
     if exchange.http_version != "HTTP/2":
         return exchange.request_headers
     changes.append("HTTP/1.1, recorded over HTTP/2")
-    fields = [field for field in exchange.request_headers if not field[0].startswith(b":")]
+    fields = list(_without_pseudo(exchange))
     crumbs = [value for name, value in fields if name.lower() == b"cookie"]
     if len(crumbs) > 1:
         first = next(at for at, (name, _) in enumerate(fields) if name.lower() == b"cookie")
@@ -115,7 +128,13 @@ def _as_http1(exchange: Exchange, changes: list[str]) -> Headers:
     return tuple(fields)
 
 
-def _fitting_body(fields: Headers, exchange: Exchange, body: bytes, changes: list[str]) -> Headers:
+def _without_pseudo(exchange: Exchange) -> Headers:
+    return tuple(field for field in exchange.request_headers if not field[0].startswith(b":"))
+
+
+def _fitting_body(
+    fields: Headers, exchange: Exchange, body: bytes, changes: list[str], *, http2: bool
+) -> Headers:
     """Headers that tell the truth about a body that redaction or HTTP/2 changed."""
     ref = exchange.request_body
     if ref is not None and ref.decoded and ref.content_encoding:
@@ -127,7 +146,7 @@ def _fitting_body(fields: Headers, exchange: Exchange, body: bytes, changes: lis
     given = header(fields, b"content-length")
     if given is None:
         # Without a length or chunks, HTTP/1 has no request body.
-        return (*fields, (b"content-length", length)) if body else fields
+        return (*fields, (b"content-length", length)) if body and not http2 else fields
     if given != length and ref is not None and (ref.decoded or ref.full_hash is None):
         changes.append("Content-Length, as values in the body were replaced")
         return _with(fields, b"content-length", length)

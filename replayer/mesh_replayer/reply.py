@@ -6,7 +6,17 @@ from typing import Any
 
 from msgspec import structs
 
-from mesh_core.model import Bodies, BodyRef, Direction, Exchange, Headers, Lane, grpc_status, header_text
+from mesh_core.model import (
+    Bodies,
+    BodyRef,
+    Direction,
+    Exchange,
+    Headers,
+    Lane,
+    Message,
+    grpc_status,
+    header_text,
+)
 from mesh_core.outcome import Outcome, outcome_of_status
 from mesh_replayer.prepare import Prepared
 
@@ -37,6 +47,8 @@ class Received:
     """Why there is no whole response."""
     error: str | None = None
     """The same in words."""
+    messages: tuple[Message, ...] = ()
+    """Of a WebSocket."""
 
 
 def reply_exchange(
@@ -98,6 +110,7 @@ def _seen(received: Received) -> dict[str, Any]:
         "response_headers": received.headers,
         "response_trailers": received.trailers,
         "error": received.error,
+        "messages": received.messages,
     }
 
 

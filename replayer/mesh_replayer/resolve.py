@@ -23,6 +23,8 @@ class Route:
     problem: str = ""
     """Why, in words."""
     context: ssl.SSLContext | None = None
+    context2: ssl.SSLContext | None = None
+    """The same, agreeing on HTTP/2."""
 
 
 async def resolve(target: Target, *, ca: Path | None = None) -> Route:
@@ -45,8 +47,12 @@ async def resolve(target: Target, *, ca: Path | None = None) -> Route:
         )
     ips = list(dict.fromkeys(str(info[4][0]) for info in found))
     check_addresses(target, ips)
-    context = _context(ca) if target.scheme == "https" else None
-    return Route(target=target, addresses=tuple(Address(ip, target.port) for ip in ips), context=context)
+    addresses = tuple(Address(ip, target.port) for ip in ips)
+    if target.scheme != "https":
+        return Route(target=target, addresses=addresses)
+    context2 = _context(ca)
+    context2.set_alpn_protocols(["h2"])
+    return Route(target=target, addresses=addresses, context=_context(ca), context2=context2)
 
 
 async def resolve_all(targets: Sequence[Target], authorities: Mapping[str, Path]) -> dict[str, Route]:

@@ -7,19 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mesh_core.ids import uuid7
-from mesh_core.model import Bodies, Exchange
+from mesh_core.model import Bodies, Exchange, own_bodies
 from mesh_replayer.correlate import Flow
 from mesh_replayer.course import Course, skipped
 from mesh_replayer.events import Emit, Judged, RunFinished, RunStarted, counted
 from mesh_replayer.flaky import combined
+from mesh_replayer.journal import Journal
 from mesh_replayer.judging import Judge
 from mesh_replayer.linking import route_of
 from mesh_replayer.plan import Plan, Step
-from mesh_replayer.prepare import Wishes, prepare
-from mesh_replayer.reply import reply_exchange
+from mesh_replayer.prepare import Prepared, Wishes, prepare
+from mesh_replayer.reply import Received, reply_exchange
 from mesh_replayer.retrace import FreshIds
 from mesh_replayer.schedule import FAST, Lateness, Pace, Schedule
 from mesh_replayer.send import Sends
+from mesh_replayer.spoken import is_websocket, said_as_body
 from mesh_replayer.stubs.told import TellsStubs
 from mesh_replayer.verdict import Rules, Verdict, exit_code, is_wrong
 
@@ -33,6 +35,8 @@ class RunOptions:
     pace: Pace = FAST
     concurrency: int = 32
     """Requests that may be on their way at once."""
+    journal: Journal | None = None
+    """Where it is written down what was sent that may have changed something; None for nowhere."""
     repeat: int = 1
     """How often all of it is sent."""
     rules: Rules = field(default_factory=Rules)
@@ -60,6 +64,7 @@ async def run_plan(
         notes: for the reports.
     """
     stubs = None if options.stubs is None else tuple(options.stubs.callees)
+    journal = options.journal
     emit(RunStarted(run_id=options.wishes.run_id, plan=plan, notes=notes, stubs=stubs))
     tally = _Tally(emit, options, replace(options.rules, old_failures=plan.old_failures))
     interrupted, delays = False, None
@@ -73,6 +78,8 @@ async def run_plan(
                 break
     finally:
         await sender.aclose()
+    if journal is not None:
+        journal.close({step.exchange.id for step in plan.steps}, done=not interrupted)
     finished = tally.finished(interrupted, delays)
     emit(finished)
     return finished
@@ -128,7 +135,9 @@ class _Requests:
         prepared = prepare(filled.exchange, filled.bodies, self.options.wishes, self.ids)
         if isinstance(prepared, str):
             return skipped(step, prepared)
-        received = await self.sender.send(step, prepared.request)
+        received = await self._received(step, prepared)
+        if isinstance(received, str):
+            return skipped(step, received)
         replayed, kept = reply_exchange(
             step.exchange,
             prepared,
@@ -136,17 +145,36 @@ class _Requests:
             id=uuid7(self.options.clock(), self.options.random(8)),
             recorder=self.options.version,
         )
+        then = own_bodies(step.exchange, self.bodies)
+        if is_websocket(step.exchange):
+            exchange, then = said_as_body(step.exchange)
+            step = replace(step, exchange=exchange)
+            replayed, kept = said_as_body(replayed)
         self.flow.learn(index, replayed, kept)
         answered, judged = self.options.judge.judged(
             step,
             (*filled.changes, *prepared.changes),
             replayed,
-            recorded_bodies=self.bodies,
+            recorded_bodies=then,
             kept=kept,
             explain=self.flow.explained,
         )
         self.emit(answered)
         return judged
+
+    async def _received(self, step: Step, prepared: Prepared) -> Received | str:
+        """What came back; or why it is not sent: a run that was stopped had sent it."""
+        journal, exchange = self.options.journal, step.exchange
+        if journal is None:
+            return await self.sender.send(step, prepared.request)
+        already = journal.already(exchange.id, exchange.method)
+        if already is not None:
+            return already.reason
+        await journal.begin(exchange.id, exchange.method)
+        received = await self.sender.send(step, prepared.request)
+        answer = received.failure or received.status
+        journal.ended(exchange.id, exchange.method, str(answer).replace("_", " "))
+        return received
 
     def _route(self, index: int) -> str:
         return route_of(self.plan.steps[index].exchange)

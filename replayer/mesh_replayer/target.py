@@ -29,6 +29,8 @@ _EMBEDS_IPV4 = tuple(
 )
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Source: RFC 9110, section 9.2.1."""
+IDEMPOTENT_METHODS = SAFE_METHODS | {"PUT", "DELETE"}
+"""Source: RFC 9110, section 9.2.2."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

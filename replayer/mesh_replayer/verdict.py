@@ -11,6 +11,7 @@ from enum import StrEnum
 from mesh_core.errors import ExitCode
 from mesh_core.model import Exchange
 from mesh_core.outcome import Outcome
+from mesh_replayer.spoken import is_websocket
 
 
 class Verdict(StrEnum):
@@ -125,11 +126,8 @@ def skip_reason(recorded: Exchange) -> str | None:
     """Why there is nothing to send or to compare with, in words; None where there is."""
     if recorded.opaque or recorded.method.upper() == "CONNECT":
         return "its bytes passed unread (a tunnel, or an upgrade)"
-    if recorded.status == 101 or any(
-        name.lower() == b"upgrade" and b"websocket" in value.lower()
-        for name, value in recorded.request_headers
-    ):
-        return "a WebSocket is not replayed"
+    if recorded.status == 101 and not is_websocket(recorded):
+        return "its bytes passed unread (a tunnel, or an upgrade)"
     if recorded.request_body is not None and recorded.request_body.truncated:
         kept, size = recorded.request_body.stored, recorded.request_body.size
         return f"only {kept} of the {size} bytes of its body were kept"

@@ -36,6 +36,7 @@ class Given:
     pace: str
     concurrency: int
     repeat: int
+    allow_repeat: bool
     correlated: bool
     no_link: tuple[str, ...]
     fixed_status: tuple[int, ...]
@@ -84,6 +85,10 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--repeat", type=click.IntRange(1, 1000), default=1, metavar="N",
         help="Send all of it N times, and tell what differs in some runs only.",
+    ),
+    click.option(
+        "--allow-repeat", is_flag=True,
+        help="Send again what a run that was stopped had sent, although it may have changed something.",
     ),
     click.option(
         "--no-correlate", "correlated", is_flag=True, flag_value=False, default=True,

@@ -16,6 +16,7 @@ from mesh_core.project import Project
 from mesh_replayer.commands.around import ended_by_signals, output_shown, show_output, wanted_of
 from mesh_replayer.commands.replay import Given
 from mesh_replayer.events import Emit, Event
+from mesh_replayer.journal import Journal
 from mesh_replayer.judging import Judge
 from mesh_replayer.look.console import console
 from mesh_replayer.plan import Plan
@@ -103,6 +104,12 @@ def replay(
         _check_methods(plan)
     wanted = wanted_of(given, project)
     options, notes = _options(wishes, given, project)
+    journal = Journal.opened(
+        project.state_dir / "replays",
+        wishes.run_id,
+        (f"{choice.service} at {choice.target.host}" for choice in plan.choices),
+        allow_repeat=given.allow_repeat,
+    )
 
     async def send_all() -> ExitCode:
         around = surrounded(plan, wanted, project.config, recorded, options.judge.redactor)
@@ -110,7 +117,8 @@ def replay(
             targets = [choice.target for choice in here.plan.choices]
             routes = await resolve_all(targets, _authorities(plan, project, wanted.folder))
             sender = _sender(routes, wanted, here)
-            run = replace(options, stubs=here.dependencies, wishes=_to(targets[0], options.wishes, given))
+            to = _to(targets[0], options.wishes, given)
+            run = replace(options, stubs=here.dependencies, wishes=to, journal=journal)
             told = (*notes, *here.notes)
             finished = await run_plan(here.plan, bodies, sender, run, _to_all(handlers), told)
             if finished.exit_code is ExitCode.DIFFERENT:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from msgspec import structs
 
 from mesh_core.bodytext import body_content, charset
-from mesh_core.model import Bodies, Exchange, Headers
+from mesh_core.model import Bodies, Exchange, Headers, own_bodies
 from mesh_replayer.correlate.json_spans import with_leaves
 from mesh_replayer.correlate.pieces import Label, piece
 from mesh_replayer.correlate.places import MOST_READ, In, Place, bare_path, of_request, pairs_of
@@ -151,13 +151,7 @@ def _with_body(
         stored=len(after),
         decoded=bool(ref.content_encoding) or ref.decoded,
     )
-    return structs.replace(exchange, request_body=changed), {**_own(exchange, bodies), digest: after}
-
-
-def _own(exchange: Exchange, bodies: Bodies) -> dict[str, bytes]:
-    """The bodies of this exchange alone: those of a whole store are not copied."""
-    refs = [ref for ref in (exchange.request_body, exchange.response_body) if ref is not None]
-    return {ref.hash: content for ref in refs if (content := bodies.get(ref.hash)) is not None}
+    return structs.replace(exchange, request_body=changed), {**own_bodies(exchange, bodies), digest: after}
 
 
 def _number(place: Place) -> int:

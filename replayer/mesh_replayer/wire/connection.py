@@ -23,6 +23,10 @@ class Address:
     port: int
 
 
+class NoAnswer(httpx.ReadError):
+    """The connection ended before a byte of the answer had come."""
+
+
 class Connection(asyncio.Protocol):
     """Carries one request and its response at a time."""
 
@@ -151,7 +155,8 @@ class Connection(asyncio.Protocol):
                 self._reader.eof()
             except ResponseTruncated as cause:
                 how = str(cause).replace("closed", "reset") if exc is not None else str(cause)
-                self._fail(httpx.ReadError(f"the connection was {how}"))
+                ended = NoAnswer if cause.unanswered else httpx.ReadError
+                self._fail(ended(f"the connection was {how}"))
         self._changed.set()
 
     def _fail(self, problem: Exception) -> None:
@@ -159,9 +164,12 @@ class Connection(asyncio.Protocol):
         self.abort()
 
 
-async def connect(
-    addresses: Sequence[Address], context: ssl.SSLContext | None, server_name: str | None
-) -> Connection:
+async def connect[P: asyncio.Protocol](
+    addresses: Sequence[Address],
+    context: ssl.SSLContext | None,
+    server_name: str | None,
+    make: Callable[[], P],
+) -> P:
     """Connect to the first address that answers.
 
     Raises:
@@ -172,7 +180,7 @@ async def connect(
     for address in addresses:
         try:
             _, connection = await loop.create_connection(
-                Connection,
+                make,
                 address.ip,
                 address.port,
                 ssl=context,
@@ -182,10 +190,11 @@ async def connect(
             problem = cause
         else:
             return connection
-    raise httpx.ConnectError(_why(problem)) from problem
+    raise httpx.ConnectError(why_not_connected(problem)) from problem
 
 
-def _why(problem: OSError | None) -> str:
+def why_not_connected(problem: OSError | None) -> str:
+    """A failure to connect, in words."""
     if isinstance(problem, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {problem.verify_message}"
     if isinstance(problem, ssl.SSLError):

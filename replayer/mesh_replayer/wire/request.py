@@ -3,17 +3,17 @@
 import re
 from dataclasses import dataclass
 
-from mesh_core.model import Headers
+from mesh_core.model import Headers, Message
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(rb"[^\x00-\x20\x7f]+")
 _NO_VALUE = re.compile(rb"[\x00\r\n]")
-_VERSION = re.compile(rb"HTTP/1\.[01]")
+_VERSION = re.compile(rb"HTTP/(?:1\.[01]|2)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireRequest:
-    """One HTTP/1 request."""
+    """One request."""
 
     method: bytes
     target: bytes
@@ -22,6 +22,18 @@ class WireRequest:
     headers: Headers = ()
     body: bytes = b""
     trailers: Headers = ()
+    scheme: bytes = b"http"
+    """Of HTTP/2 alone, as is `authority`."""
+    authority: bytes = b""
+    conversation: tuple[Message, ...] | None = None
+    """What was said once it had become a WebSocket; None where it is to become none."""
+    events: int | None = None
+    """After how many events of a stream enough has come; None where the server ends it."""
+
+    @property
+    def http2(self) -> bool:
+        """Whether it goes out over HTTP/2."""
+        return self.version == b"HTTP/2"
 
     @property
     def chunked(self) -> bool:
@@ -50,10 +62,12 @@ def unsendable(request: WireRequest) -> str | None:
     if not _TARGET.fullmatch(request.target):
         return "its path has blanks or control characters"
     if not _VERSION.fullmatch(request.version):
-        return "its HTTP version is not 1.0 or 1.1"
+        return "its HTTP version is not 1.0, 1.1 or 2"
     for name, value in (*request.headers, *request.trailers):
         if not name or re.search(rb"[\x00-\x20\x7f:]", name) or _NO_VALUE.search(value):
             return f"its header {name.decode('latin-1')[:40]!r} cannot be written on one line"
+    if request.http2:
+        return None
     codings = any(name.lower() == b"transfer-encoding" for name, _ in request.headers)
     if codings and (
         not request.chunked or any(name.lower() == b"content-length" for name, _ in request.headers)

@@ -27,6 +27,11 @@ class ResponseMalformed(ValueError):
 class ResponseTruncated(ValueError):
     """The connection ended before the response did."""
 
+    def __init__(self, how: str, *, unanswered: bool = False) -> None:
+        """Say how, and whether not even a byte had come."""
+        super().__init__(how)
+        self.unanswered = unanswered
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseHead:
@@ -53,6 +58,8 @@ class ResponseReader:
     """Parts of the body that nobody has taken yet."""
     trailers: list[tuple[bytes, bytes]] = field(default_factory=list)
     complete: bool = False
+    rest: bytes = b""
+    """What came behind the head of an upgrade: another protocol's bytes."""
     surplus: bool = False
     """Whether bytes came after the end that belong to no request."""
     _reason: bytes = b""
@@ -76,8 +83,9 @@ class ResponseReader:
             self._head_size += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
+        except httptools.HttpParserUpgrade as upgrade:
             self._end()
+            self.rest = data[upgrade.args[0] :]
         except httptools.HttpParserError as cause:
             if not self.complete:
                 raise ResponseMalformed(str(cause) or "not HTTP") from cause
@@ -93,9 +101,9 @@ class ResponseReader:
         if self.complete:
             return
         if self.head is None:
-            raise ResponseTruncated(
-                "closed without an answer" if not self._head_size else "closed in the head"
-            )
+            if not self._head_size:
+                raise ResponseTruncated("closed without an answer", unanswered=True)
+            raise ResponseTruncated("closed in the head")
         if not self._until_eof:
             raise ResponseTruncated("closed before the body was whole")
         self.complete = True

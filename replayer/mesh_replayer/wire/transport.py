@@ -83,7 +83,7 @@ class WireTransport(httpx.AsyncBaseTransport):
             self.connection.abort()
         try:
             async with asyncio.timeout(limit):
-                connection = await connect(self._addresses, self._context, self._server_name)
+                connection = await connect(self._addresses, self._context, self._server_name, Connection)
         except TimeoutError as cause:
             raise httpx.ConnectTimeout(f"no connection within {limit:g} s") from cause
         self.connection = connection

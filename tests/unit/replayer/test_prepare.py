@@ -225,7 +225,6 @@ def test_what_was_asked_of_a_forward_proxy_is_asked_of_the_server(
         ({"request_trailers": ((b"a", b"b\nc"),)}, "one line"),
         ({"method": "GET /x HTTP/1.1\r\nX:"}, "method"),
         ({"path": "/a b"}, "path"),
-        ({"http_version": "HTTP/2", "request_headers": ((b"content-type", b"application/grpc"),)}, "gRPC"),
         ({"request_body": BodyRef(hash="0" * 64, size=3, stored=3)}, "not kept"),
     ],
 )

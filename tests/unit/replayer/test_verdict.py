@@ -109,7 +109,7 @@ def test_auth_names_what_was_redacted() -> None:
     [
         ({"opaque": True}, "unread"),
         ({"method": "CONNECT"}, "unread"),
-        ({"status": 101}, "WebSocket"),
+        ({"status": 101}, "unread"),
         ({"outcome": Outcome.CLIENT_DISCONNECTED}, "client went away"),
         ({"outcome": Outcome.FAULT_INJECTED}, "fault"),
         ({"outcome": Outcome.REJECTED}, "rejected"),
