@@ -35,7 +35,7 @@ class Auth:
     kind: AuthKind | None = None
     """None where it only puts redacted values back."""
     targets: tuple[str, ...]
-    """`host:port`: who may get its secrets."""
+    """`host:port`, or `localhost` for every port of this machine: who may get its secrets."""
     header: str = "Authorization"
     value: str = "Bearer {secret}"
     """Of the header; `{secret}` is the credential."""
@@ -96,8 +96,8 @@ class Reads(Protocol):
         """A list of texts."""
         ...
 
-    def addresses(self, table: dict[str, Any], key: str, prefix: str) -> tuple[str, ...]:
-        """A list of `host:port`."""
+    def checked_address(self, value: str, key: str, prefix: str) -> str:
+        """An address, as it is."""
         ...
 
     def only(self, table: dict[str, Any], prefix: str, known: set[str]) -> None:
@@ -170,7 +170,7 @@ def _auth(reader: Reads, name: str, table: dict[str, Any]) -> Auth:
     return Auth(
         name=name,
         kind=kind,
-        targets=reader.addresses(table, "targets", prefix),
+        targets=_targets(reader, table, prefix),
         command=_commands(reader, table, "command", prefix),
         scope=reader.texts(table, "scope", prefix),
         timeout=_seconds(reader, table, "timeout", prefix, 10.0),
@@ -181,6 +181,15 @@ def _auth(reader: Reads, name: str, table: dict[str, Any]) -> Auth:
         restore=_restore(reader, table, prefix),
         **{key: value for key, value in texts.items() if value is not None},
     )
+
+
+def _targets(reader: Reads, table: dict[str, Any], prefix: str) -> tuple[str, ...]:
+    """Addresses, or `localhost` for every port of this machine."""
+    found = reader.texts(table, "targets", prefix)
+    for address in found:
+        if address != "localhost":
+            reader.checked_address(address, "targets", prefix)
+    return found
 
 
 def _kind(reader: Reads, table: dict[str, Any], prefix: str) -> AuthKind | None:

@@ -205,7 +205,7 @@ def _auth_reason(recorded: Exchange, replayed: Exchange) -> str:
     reason = f"{what(recorded)} then, {what(replayed)} now: the target wants credentials"
     rules = ", ".join(redaction.rule for redaction in recorded.redactions)
     hidden = f"; values of the request were redacted when it was recorded ({rules})" if rules else ""
-    return f"{reason}{hidden}; give them with -H 'Authorization: …'"
+    return f"{reason}{hidden}; give them with --auth-env NAME, --auth NAME or -H 'Authorization: …'"
 
 
 def _state_hint(recorded: Exchange, replayed: Exchange) -> str:

@@ -28,6 +28,8 @@ class Given:
     on_miss: str
     service: str | None
     header: tuple[str, ...]
+    auth: tuple[str, ...]
+    auth_env: tuple[str, ...]
     host: str
     allow_unsafe: bool
     mark: bool
@@ -57,6 +59,14 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "-H", "--header", multiple=True, metavar="'NAME: VALUE'",
         help="Set a request header in place of the recorded one; an empty value takes it out.",
+    ),
+    click.option(
+        "--auth", multiple=True, metavar="NAME",
+        help="Fresh credentials of [auth.NAME] in mesh.toml, for the targets that it names.",
+    ),
+    click.option(
+        "--auth-env", multiple=True, metavar="VARIABLE",
+        help="The Authorization header is what this variable holds, a bearer token where it is one word.",
     ),
     click.option(
         "--host", default="recorded", show_default=True, metavar="recorded|target|NAME",

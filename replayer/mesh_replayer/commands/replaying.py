@@ -13,6 +13,10 @@ from mesh_core.errors import ConfigInvalid, ExitCode
 from mesh_core.ids import uuid7
 from mesh_core.model import Bodies
 from mesh_core.project import Project
+from mesh_replayer.auth.choosing import check_targets, chosen
+from mesh_replayer.auth.choosing import told as told_of
+from mesh_replayer.auth.secrets import Secrets, gather
+from mesh_replayer.auth.sender import AuthorizedSender
 from mesh_replayer.commands.around import ended_by_signals, output_shown, show_output, wanted_of
 from mesh_replayer.commands.replay import Given
 from mesh_replayer.events import Emit, Event
@@ -52,6 +56,7 @@ def targets_of(given: Given, project: Project) -> list[Target]:
     targets = [parse_target(text) for text in texts]
     for target in targets:
         check_written(target, project.config.allow_targets)
+    check_targets(chosen(given.auth, given.auth_env, project.config.auth), targets)
     return targets
 
 
@@ -104,22 +109,20 @@ def replay(
         _check_methods(plan)
     wanted = wanted_of(given, project)
     options, notes = _options(wishes, given, project)
-    journal = Journal.opened(
-        project.state_dir / "replays",
-        wishes.run_id,
-        (f"{choice.service} at {choice.target.host}" for choice in plan.choices),
-        allow_repeat=given.allow_repeat,
-    )
+    journal = _journal(plan, wishes, given, project)
+    auths = chosen(given.auth, given.auth_env, project.config.auth)
 
     async def send_all() -> ExitCode:
+        secrets = [await gather(auth, os.environ, wanted.folder) for auth in auths]
         around = surrounded(plan, wanted, project.config, recorded, options.judge.redactor)
         async with ended_by_signals(), around as here:
             targets = [choice.target for choice in here.plan.choices]
             routes = await resolve_all(targets, _authorities(plan, project, wanted.folder))
-            sender = _sender(routes, wanted, here)
+            check_targets(auths, targets)
+            sender = _sender(routes, wanted, here, secrets)
             to = _to(targets[0], options.wishes, given)
             run = replace(options, stubs=here.dependencies, wishes=to, journal=journal)
-            told = (*notes, *here.notes)
+            told = (*notes, *(told_of(auth) for auth in auths), *here.notes)
             finished = await run_plan(here.plan, bodies, sender, run, _to_all(handlers), told)
             if finished.exit_code is ExitCode.DIFFERENT:
                 show_output(here.output())
@@ -137,10 +140,23 @@ def _to_all(handlers: Sequence[Emit]) -> Emit:
     return emit
 
 
-def _sender(routes: Mapping[str, Route], wanted: Wanted, here: Surroundings) -> Sends:
-    """What carries the requests, from the outside in."""
+def _journal(plan: Plan, wishes: Wishes, given: Given, project: Project) -> Journal:
+    return Journal.opened(
+        project.state_dir / "replays",
+        wishes.run_id,
+        (f"{choice.service} at {choice.target.host}" for choice in plan.choices),
+        allow_repeat=given.allow_repeat,
+    )
+
+
+def _sender(
+    routes: Mapping[str, Route], wanted: Wanted, here: Surroundings, secrets: Sequence[Secrets]
+) -> Sends:
+    """What carries the requests: credentials go in before the stubs hear of a request, as it goes out."""
     sender: Sends = Sender(routes, wanted.timeout)
-    return sender if here.dependencies is None else StubbedSender(sender, here.dependencies)
+    if here.dependencies is not None:
+        sender = StubbedSender(sender, here.dependencies)
+    return AuthorizedSender(sender, {choice.target.text: secrets for choice in here.plan.choices})
 
 
 def _check_methods(plan: Plan) -> None:
