@@ -85,7 +85,7 @@ class Traffic:
         assert counters.offered == self.asked
         report = await self.sidecar.report()
         closing = closing_line("cart", Seen(counters=counters, requests=self.asked, calls=0), "")
-        return Told(counters, self.asked, closing, exposition(report, {}))
+        return Told(counters, self.asked, closing, exposition(report, {}, started_at=0.0))
 
 
 @dataclass(frozen=True)
