@@ -27,6 +27,8 @@ class Counters:
     """By reason: never reached the spool."""
     not_kept: Mapping[str, int] = field(default_factory=dict)
     """By reason: let go because somebody chose so; no hole in the recording."""
+    late: int = 0
+    """Of those not kept, how many belong to failures that became known too late."""
     gap: int = 0
     """Reached the spool and was damaged there."""
     resumed: int = 0

@@ -3,7 +3,7 @@
 1. They lie on the disk, redacted, and not in memory: minutes of traffic are hundreds of megabytes. A
    killed sidecar's next start finds them.
 2. Nothing of them is synced: a loss of power may take them, and nobody has been promised them.
-3. In memory there are three numbers for each: the keys that it is known by, and where it begins.
+3. In memory there are four numbers for each: the keys that it is known by, when it began, and where it lies.
 """
 
 import logging
@@ -41,6 +41,8 @@ class HeldSegment:
     last_at: int = 0
     keys: array[int] = field(default_factory=lambda: array("q"))
     """Two for each exchange."""
+    starts: array[int] = field(default_factory=lambda: array("q"))
+    """When each began, in nanoseconds since the epoch."""
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     taken: set[int] = field(default_factory=set)
     """Which of them have been asked for."""
@@ -76,6 +78,10 @@ class HeldSegment:
         except OSError as error:
             logger.warning("what was held back cannot be read: %s", error.strerror or error)
             yield from [None] * len(numbers)
+
+    def unwanted(self) -> Iterator[tuple[int, int, int]]:
+        """Keys and start of each that nobody has asked for."""
+        return ((self.keys[2 * n], self.keys[2 * n + 1], self.starts[n]) for n in self._left())
 
     def all(self) -> list[int]:
         """Every exchange that was not taken yet."""
@@ -129,6 +135,7 @@ class Held:
             raise
         segment.offsets.append(segment.size)
         segment.keys.extend(keys)
+        segment.starts.append(exchange.started_at)
         segment.size += len(frame)
         segment.last = now
         segment.first_at = min(segment.first_at or exchange.started_at, exchange.started_at)
@@ -145,13 +152,13 @@ class Held:
         for segment in list(self._segments):
             yield from segment.take(segment.all())
 
-    def let_go(self) -> int:
-        """Erase the oldest segment; how many exchanges in it nobody had asked for."""
+    def let_go(self) -> HeldSegment:
+        """Erase the oldest segment; what nobody had asked for in it is gone."""
         segment = self._segments.popleft()
         self._close(segment)
         self.size -= segment.size
         segment.path.unlink(missing_ok=True)
-        return segment.count
+        return segment
 
     def close(self) -> None:
         """Leave what is held for the next start."""

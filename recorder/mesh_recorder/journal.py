@@ -194,7 +194,11 @@ class Journal:
 
     def damaged(self, count: int, at: int) -> None:
         """Write down that exchanges which were in the spool cannot be read any more."""
-        self._drops.add("frame_damaged", count, at, at)
+        self.note("frame_damaged", count, at, at)
+
+    def note(self, reason: str, count: int, started_at: int, ended_at: int) -> None:
+        """Have the store told that exchanges are missing which are counted elsewhere; with the next sync."""
+        self._drops.add(reason, count, started_at, ended_at)
 
     def upkeep(self) -> None:
         """Sync and seal, each when it is due."""

@@ -89,20 +89,18 @@ def closing_line(service: str, seen: Seen, remedy: str) -> str:
         f"{counters.spooled} spooled",
         f"{_total(counters.dropped)} dropped{_reasons(counters.dropped)}",
     ]
-    if counters.not_kept:
-        parts.append(f"{_total(counters.not_kept)} not kept{_reasons(counters.not_kept)}")
-    if counters.held:
-        parts.append(f"{counters.held} held back for the next start")
-    if counters.gap:
-        parts.append(f"{counters.gap} damaged in the spool")
-    if counters.waiting:
-        parts.append(f"{counters.waiting} not written in time")
-    if counters.resumed:
-        parts.append(f"{counters.resumed} segments of earlier runs shipped")
-    if counters.resumed_damaged:
-        parts.append(f"{counters.resumed_damaged} damaged in those")
-    if seen.restarts:
-        parts.append(f"{seen.restarts} worker{'s' * (seen.restarts != 1)} replaced")
+    not_kept = _total(counters.not_kept)
+    further = (
+        (not_kept, f"{not_kept} not kept{_reasons(counters.not_kept)}"),
+        (counters.late, f"{counters.late} of these wanted too late"),
+        (counters.held, f"{counters.held} held back for the next start"),
+        (counters.gap, f"{counters.gap} damaged in the spool"),
+        (counters.waiting, f"{counters.waiting} not written in time"),
+        (counters.resumed, f"{counters.resumed} segments of earlier runs shipped"),
+        (counters.resumed_damaged, f"{counters.resumed_damaged} damaged in those"),
+        (seen.restarts, f"{seen.restarts} worker{'s' * (seen.restarts != 1)} replaced"),
+    )
+    parts += [words for count, words in further if count]
     text = f"mesh-record {service}: {', '.join(parts)}"
     if counters.failures:
         text += f"; {counters.failures} of them failures"
@@ -122,6 +120,7 @@ def closing_json(service: str, seen: Seen, remedy: str, exit_code: int) -> str:
         "spooled": counters.spooled,
         "dropped": dict(counters.dropped),
         "not_kept": dict(counters.not_kept),
+        "late": counters.late,
         "held": counters.held,
         "gap": counters.gap,
         "waiting": counters.waiting,

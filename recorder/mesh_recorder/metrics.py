@@ -83,6 +83,8 @@ def _account(report: Report) -> Iterable[Metric]:
     not_kept = [((reason,), count) for reason, count in sorted(counters.not_kept.items())]
     what = "Exchanges let go by choice: health probes, outside the sample, not wanted by --keep."
     yield _by("not_kept_total", what, ("reason",), not_kept)
+    what = "Of those not kept, how many belong to failures that became known too late."
+    yield _counter("let_go_too_early_total", what, counters.late)
     yield _counter("damaged_total", "Exchanges that were damaged in the spool.", counters.gap)
     yield _gauge("waiting", "Exchanges between traffic and spool.", counters.waiting)
     yield _gauge("held", "Exchanges held back in case a failure asks for them.", counters.held)

@@ -164,6 +164,7 @@ class Pipeline[Captured: Held]:
             failures=journal.failures,
             dropped=dropped,
             not_kept=not_kept,
+            late=selection.late,
             gap=gap,
             resumed=shipper.resumed if shipper else 0,
             resumed_damaged=shipper.resumed_damaged if shipper else 0,

@@ -8,7 +8,8 @@ from mesh_core.config import Keep
 from mesh_core.frames import Run, SegmentUnreadable, decode_segment
 from mesh_core.model import Bodies, Exchange
 from mesh_core.together import keys_of
-from mesh_recorder.held import Held
+from mesh_recorder.gone import Gone
+from mesh_recorder.held import Held, HeldSegment
 from mesh_recorder.journal import Journal
 from mesh_recorder.keep import KEEP, NO_ROOM, Keeping
 from mesh_recorder.spool import Sealed
@@ -18,6 +19,9 @@ logger = logging.getLogger(__name__)
 type Redact = Callable[[Exchange, Bodies], tuple[Exchange, Bodies]]
 
 UNREADABLE = "held_damaged"
+TOO_LATE = "let_go_too_early"
+SKEW = 5_000_000_000
+"""Nanoseconds by which the clocks of sidecars may differ."""
 
 
 class Selection:
@@ -30,6 +34,9 @@ class Selection:
         self._redact = redact
         self._held = None if keeping.keep is Keep.ALL else Held(run, cap=cap, seconds=keeping.hold)
         self._left: deque[Sealed] = deque()
+        self._gone = Gone()
+        self.late = 0
+        """Exchanges that were let go before anybody could know that they are wanted."""
         self.not_kept: dict[str, int] = {}
         """Exchanges that were let go by choice, by reason."""
         self.adopted = 0
@@ -64,6 +71,7 @@ class Selection:
         new = self._keeping.heard(keys, now)
         if new and self._held is not None:
             self._write_all(self._held.take(new))
+            self._regret(new)
 
     def upkeep(self, now: float, heard_at: float | None) -> None:
         """Let go what nobody will ask for, and take over a piece of what an earlier run left.
@@ -80,15 +88,12 @@ class Selection:
         while held is not None and (oldest := held.oldest) is not None:
             heard_age = (heard_at if heard_at is not None else oldest.last) - oldest.last
             if self._keeping.over(age=now - oldest.last, heard_age=heard_age):
-                self._let_go(KEEP, held.let_go())
+                self._let_go_of(held.let_go())
             elif held.full:
-                reason = self._keeping.reason(heard_age=heard_age)
-                window = oldest.first_at, oldest.last_at
-                count = held.let_go()
-                if reason == NO_ROOM and count:
-                    self._journal.drop(NO_ROOM, count, *window)
-                else:
-                    self._let_go(reason, count)
+                if self._keeping.reason(heard_age=heard_age) == KEEP:
+                    self._let_go_of(held.let_go())
+                elif count := held.let_go().count:
+                    self._journal.drop(NO_ROOM, count, oldest.first_at, oldest.last_at)
             else:
                 return
 
@@ -98,7 +103,7 @@ class Selection:
         if held is None:
             return
         while self._keeping.keep is Keep.FAILURES and held.oldest is not None:
-            self._let_go(KEEP, held.let_go())
+            self._let_go_of(held.let_go())
         held.close()
 
     def _place(self, exchange: Exchange, bodies: Bodies, now: float) -> None:
@@ -107,7 +112,7 @@ class Selection:
             self._write(exchange, bodies)
             return
         if exchange.failed:
-            self._keeping.heard(keys, now)
+            self._regret(self._keeping.heard(keys, now))
             before = held.take_all() if self._keeping.keep is Keep.FAILURES else held.take(frozenset(keys))
             self._write_all(before)
         if exchange.failed or self._keeping.wanted(keys, now):
@@ -142,6 +147,25 @@ class Selection:
                     self.adopted += 1
                     self._place(frame.exchange, frame.bodies, now)
         left.path.unlink(missing_ok=True)
+
+    def _regret(self, keys: frozenset[int]) -> None:
+        """Tell the store of what was let go, and belongs to failures that became known after that."""
+        starts = self._gone.wanted(keys) if keys else []
+        if not starts:
+            return
+        if not self.late:
+            logger.warning(
+                "a failure became known after this sidecar had let go of its part of the trace "
+                "(held back for %d s, as far as there is room); such are counted, and the traces are lossy",
+                self._keeping.hold,
+            )
+        self.late += len(starts)
+        self._journal.note(TOO_LATE, len(starts), min(starts) - SKEW, max(starts) + SKEW)
+
+    def _let_go_of(self, segment: HeldSegment) -> None:
+        self._let_go(KEEP, segment.count)
+        if self._keeping.keep is Keep.TRACE_FAILURES and segment.count:
+            self._gone.add(segment.unwanted())
 
     def _let_go(self, reason: str, count: int) -> None:
         if count:

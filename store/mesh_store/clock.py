@@ -65,6 +65,12 @@ class Clock:
             self._read_at = now
         return max(now, self._watch.seen or now)
 
+    def earliest(self) -> int:
+        """The time as it is here, or as the store has seen it, where that is earlier."""
+        now = self.wall()
+        with door.transaction(self._engine, writes=False) as connection:
+            return min(now, recall(connection, SEEN) or now)
+
     def in_doubt(self, now: int) -> bool:
         """Whether a time does not fit what the store has seen."""
         with door.transaction(self._engine, writes=False) as connection:

@@ -184,7 +184,8 @@ class Store:
 
     def failed_since(self, cursor: int | None) -> Failed:
         """What failed after `cursor`, whoever saw it; with None, in the last hour."""
-        return self._read(failed_keys.since, cursor, time.time_ns())
+        now = self._clock.earliest() if cursor is None else 0  # which is what alone depends on it
+        return self._read(failed_keys.since, cursor, now)
 
     def trace_named(self, text: str) -> str:
         """The id of the trace that a text names, itself or by an exchange of it.

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from mesh_core.config import Keep
-from mesh_core.frames import Run
+from mesh_core.frames import Run, decode_segment
 from mesh_core.model import Bodies, Exchange
 from mesh_core.together import keys_of
 from mesh_recorder import held
 from mesh_recorder.counters import Counters
+from mesh_recorder.gone import Gone
+from mesh_recorder.journal import Journal
 from mesh_recorder.keep import HOLD_SECONDS, LEAST_HOLD, RING_SECONDS, Keeping
 from mesh_recorder.pipeline import Pipeline
+from mesh_recorder.selection import Selection
 from support.recorded import RUN, FakeCapture, MemoryStore, an_exchange, finish
 
 A, B, C = ("a" * 32, "b" * 32, "c" * 32)
@@ -217,6 +220,66 @@ def test_failures_are_remembered_for_as_long_as_parts_are_held() -> None:
     assert keeping.heard([2, 3], 100.0) == {3}
     assert keeping.wanted((2, 9), HOLD_SECONDS + 50)
     assert not keeping.wanted((1, 9), HOLD_SECONDS + 50)
+
+
+def test_an_hour_without_a_store_takes_no_more_room_than_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody can know of failures then: what goes goes for want of room, and the account is whole."""
+    monkeypatch.setattr(held, "SEGMENT_BYTES", 20_000)
+    cap = 100_000
+    journal = Journal(run=RUN, folder=tmp_path, cap=10**9, shipper=None)
+    keeping = Keeping(keep=Keep.TRACE_FAILURES)
+    selection = Selection(keeping=keeping, journal=journal, redact=as_it_is, run=RUN, cap=cap)
+    most = 0
+    for second in range(3600):
+        selection.take(*finish(FakeCapture(second, trace=f"{second:032x}")), now=float(second))
+        selection.upkeep(float(second), heard_at=1.0)
+        most = max(most, selection.held_bytes)
+    journal.close()
+
+    assert cap / 2 < most <= cap + 20_000
+    assert sum(file.stat().st_size for file in tmp_path.glob("*.held")) <= cap
+    assert selection.held > 0
+    assert selection.not_kept == {}
+    assert selection.held + journal.dropped["held_full"] == 3600
+
+
+def test_a_failure_that_is_heard_of_too_late_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was let go is counted once, and the store is told when it was."""
+    journal = Journal(run=RUN, folder=tmp_path, cap=10**9, shipper=None)
+    keeping = Keeping(keep=Keep.TRACE_FAILURES)
+    selection = Selection(keeping=keeping, journal=journal, redact=as_it_is, run=RUN, cap=10**9)
+    ours = [finish(FakeCapture(number, trace=trace)) for number, trace in ((1, A), (2, A), (3, B))]
+    for each in ours:
+        selection.take(*each, now=0.0)
+    selection.upkeep(HOLD_SECONDS + 1, heard_at=HOLD_SECONDS + 1)
+    assert (selection.held, selection.not_kept) == (0, {"keep": 3})
+
+    for _ in range(2):
+        selection.heard([keys_of(ours[0][0])[0]], now=HOLD_SECONDS + 2)
+    journal.close()
+
+    (gap,) = [
+        frame.gap for file in tmp_path.glob("*.seg") for frame in decode_segment(file.read_bytes()).frames
+    ]
+    assert gap is not None
+    assert (gap.reason, gap.count, selection.late) == ("let_go_too_early", 2, 2)
+    assert gap.started_at <= ours[0][0].started_at <= ours[1][0].started_at <= gap.ended_at
+    assert selection.not_kept == {"keep": 3}
+    assert sum("had let go of its part" in message for message in caplog.messages) == 1
+
+
+def test_what_was_let_go_is_remembered_for_the_newest_alone() -> None:
+    gone = Gone(most=10)
+    for piece in range(5):
+        gone.add((2 * n + 1, 2 * n + 2, n) for n in range(4 * piece, 4 * piece + 4))
+
+    assert gone.wanted([1]) == []
+    assert gone.wanted([2 * 19 + 1, 2 * 18 + 2]) == [18, 19]
+    assert gone.wanted([2 * 19 + 1]) == []
 
 
 def test_run_names_a_held_file(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def test_one_that_took_no_request_is_left_in_peace() -> None:
         "spooled": 0,
         "dropped": {},
         "not_kept": {},
+        "late": 0,
         "held": 0,
         "gap": 0,
         "waiting": 0,
