@@ -167,6 +167,18 @@ def decode_segment(data: bytes) -> Segment:
     return Segment(run=run, frames=tuple(frames), damage=tuple(damage))
 
 
+def is_whole(data: bytes) -> bool:
+    """Whether every checksum of a segment fits, which is told without reading what is in it.
+
+    False also for a segment of another version.
+    """
+    view = memoryview(data)
+    found = _payload_at(view, len(MAGIC), _FIRST_HEAD) if data.startswith(MAGIC) else None
+    while found is not None and found[2] < len(view):
+        found = _payload_at(view, found[2], _HEAD)
+    return found is not None
+
+
 def _blocks(data: bytes, view: memoryview, offset: int, reader: "_Reader") -> Iterator[list[Frame] | Damage]:
     """The frames of each block from `offset` on; after damage, the next place where a checksum fits."""
     end, expected = len(view), 0

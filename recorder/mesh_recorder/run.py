@@ -10,6 +10,7 @@ from typing import Protocol, TextIO
 
 from mesh_core.config import RedactMode
 from mesh_core.errors import ExitCode
+from mesh_recorder import heap
 from mesh_recorder.admin import Admin
 from mesh_recorder.advice import advice_json, advice_lines
 from mesh_recorder.authority import project_ca
@@ -172,6 +173,7 @@ class _Run:
                 ca = project_ca(self._settings.ca_dir)
                 environ = command_environment(self._start, ports, ca.cert)
                 self._command = await Command.start(self._start.command, environ)
+            heap.settle()
             self._take_traffic(True)
             self._say_ready(ports)
             if self._command is not None:

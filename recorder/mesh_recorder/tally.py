@@ -22,12 +22,14 @@ class Tally:
     def add(self, exchange: Exchange) -> None:
         """Count one."""
         direction, outcome = str(exchange.direction), str(exchange.outcome)
-        outcomes = self.outcomes.setdefault(direction, {})
+        if direction not in self.outcomes:
+            self.buckets[direction], self.seconds[direction] = [0] * (len(BOUNDS) + 1), 0.0
+            self.outcomes[direction] = {}
+        outcomes = self.outcomes[direction]
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
-        took = exchange.duration / 1e9
-        buckets = self.buckets.setdefault(direction, [0] * (len(BOUNDS) + 1))
-        buckets[bisect_left(BOUNDS, took)] += 1
-        self.seconds[direction] = self.seconds.get(direction, 0.0) + took
+        took = (exchange.ended_at - exchange.started_at) / 1e9
+        self.buckets[direction][bisect_left(BOUNDS, took)] += 1
+        self.seconds[direction] += took
 
     def copy(self) -> "Tally":
         """As it is now; each copy is one step, so that the counting thread may go on."""

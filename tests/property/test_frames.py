@@ -15,6 +15,7 @@ from mesh_core.frames import (
     encode_block,
     encode_frame,
     encode_header,
+    is_whole,
     pack_frame,
 )
 from support.recorded import RUN, FakeCapture, finish
@@ -32,6 +33,7 @@ def test_a_whole_segment_reads_as_it_was_written() -> None:
     segment = decode_segment(SEGMENT)
 
     assert (segment.run, list(segment.frames), segment.damage) == (RUN, FRAMES, ())
+    assert is_whole(SEGMENT)
 
 
 def test_a_cut_anywhere_in_the_last_three_frames_leaves_the_earlier_ones() -> None:
@@ -50,6 +52,7 @@ def test_a_flipped_bit_costs_at_most_the_frame_that_it_hits(at: int) -> None:
     """Case R27: bit flips."""
     content = bytearray(SEGMENT)
     content[at // 8] ^= 1 << (at % 8)
+    assert not is_whole(bytes(content))
     try:
         segment = decode_segment(bytes(content))
     except SegmentUnreadable:

@@ -14,6 +14,7 @@ import socket
 from typing import Any
 
 from mesh_core.errors import MeshError
+from mesh_recorder import heap
 from mesh_recorder.lane import lane
 from mesh_recorder.lanes import loop_factory
 from mesh_recorder.listening import Sockets
@@ -59,6 +60,7 @@ class _Worker:
             return
         if self._orders.bypassed:
             await self._sidecar.bypass(True)
+        heap.settle()
         await self._tell("ready")
         tasks = [asyncio.create_task(self._listen(reader)), asyncio.create_task(self._report())]
         await self._ending.wait()
