@@ -112,6 +112,8 @@ class Config:
     redact: Redact = field(default_factory=Redact)
     replay: Replay = field(default_factory=Replay)
     auth: Mapping[str, Auth] = field(default_factory=dict)
+    noise: tuple[Mapping[str, Any], ...] = ()
+    """`[[noise]]`, as written: what replays know to mean nothing."""
     retention: Retention = field(default_factory=Retention)
     """How long the store keeps what is written to it."""
 
@@ -203,7 +205,7 @@ _PLACES = ("header", "cookie", "query", "form", "json", "pattern")
 
 
 _CHOICES = ("keep", "sample", "ignore")
-_TABLES = ("project", "store", "allow_targets", "services", "redact", "retention", "replay", "auth")
+_TABLES = ("project", "store", "allow_targets", "services", "redact", "retention", "replay", "auth", "noise")
 
 
 def _probe_rules(value: object) -> tuple[str, ...]:
@@ -229,6 +231,7 @@ class _Reader:
             allow_targets=self.addresses(document, "allow_targets", ""),
             services={name: self.service(name, services) for name in services},
             redact=self.redact(self.table(document, "redact", "")),
+            noise=self.tables(document, "noise"),
             retention=self.retention(self.table(document, "retention", "")),
             replay=read_replay(self, document),
             auth=read_auth(self, document),
@@ -334,6 +337,12 @@ class _Reader:
         if not isinstance(value, dict):
             raise self.wrong(f"{prefix}{key}", key, "a table")
         return value
+
+    def tables(self, document: dict[str, Any], key: str) -> tuple[dict[str, Any], ...]:
+        value = document.get(key, [])
+        if isinstance(value, list) and all(isinstance(item, dict) for item in value):
+            return tuple(value)
+        raise self.wrong(key, key, f"[[{key}]] above each rule")
 
     def text(self, table: dict[str, Any], key: str, prefix: str) -> str | None:
         value = table.get(key)

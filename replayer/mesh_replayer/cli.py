@@ -11,6 +11,7 @@ from mesh_replayer.commands.look import (
     list_command,
     show_command,
 )
+from mesh_replayer.commands.noise import noise_group
 from mesh_replayer.commands.replay import exchange_command, trace_command
 from mesh_replayer.commands.saving import accept_command, save_command
 from mesh_replayer.commands.traffic import run_command, traffic_command
@@ -74,6 +75,7 @@ for _command in (
     run_command,
     save_command,
     accept_command,
+    noise_group,
     export_command,
     import_command,
     trust_command,

@@ -1,7 +1,7 @@
 """One answer judged: hidden as the recorded one was, compared, and given its verdict. Pure."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from msgspec import structs
 
@@ -10,12 +10,12 @@ from mesh_core.model import Bodies, Exchange
 from mesh_core.outcome import Outcome
 from mesh_core.redact import Redactor
 from mesh_replayer.alike import by_class
-from mesh_replayer.diff import Comparison, Difference, compare
+from mesh_replayer.diff import Comparison, Response, read_response
 from mesh_replayer.events import Answered, Judged
+from mesh_replayer.noise.deciding import Explain, Noise
+from mesh_replayer.noise.rule import NoiseRules
 from mesh_replayer.plan import Step
 from mesh_replayer.verdict import Judgement, Verdict, judge
-
-type Explain = Callable[[Difference], str | None]
 
 _NOTHING_TO_COMPARE = frozenset({Outcome.CONNECT_FAILED, Outcome.DNS_FAILED, Outcome.TLS_FAILED})
 
@@ -30,6 +30,16 @@ class Judge:
     """Hides what comes back as what was recorded was hidden; None for neither."""
     keyed: bool = True
     """Whether the redactor has the project's key; without it hidden values are equal by class."""
+    noise: Noise = field(default_factory=Noise)
+    """What is known to mean nothing, and the ids of the traces so far."""
+
+    def anew(self, rules: NoiseRules | None = None) -> "Judge":
+        """The same for another pass, whose traces have ids of their own; with other rules, where given."""
+        return replace(self, noise=Noise(self.noise.rules if rules is None else rules))
+
+    def response(self, step: Step, exchange: Exchange, bodies: Bodies) -> Response:
+        """An answer to a step, hidden as the recorded one was, and read."""
+        return read_response(*self._hidden(exchange, bodies, step.exchange.trace_id))
 
     @property
     def hides(self) -> tuple[Callable[[str], str], ...]:
@@ -48,38 +58,49 @@ class Judge:
         recorded_bodies: Bodies,
         kept: Bodies,
         explain: Explain | None = None,
+        expected: tuple[Exchange, Bodies] | None = None,
     ) -> tuple[Answered, Judged]:
-        """What came of one request that was sent, and what the run says of it.
+        """What came of one request that was sent, `step`, and what the run says of it.
 
         Args:
-            step: what was sent, with what was recorded.
-            changes: what of the request was not sent as recorded, in words.
+            changes: what of the request was not sent as recorded.
             replayed: what came of it now.
-            recorded_bodies: then, by hash.
-            kept: bodies of now, by hash.
-            explain: why a difference means nothing, where that is known.
+            recorded_bodies, kept: bodies of then and of now, by hash.
+            explain: why a difference means nothing, if known.
+            expected: compared with, where that is not what was recorded.
         """
-        recorded, then = self._hidden(step.exchange, recorded_bodies, step.exchange.trace_id)
-        replayed, now = self._hidden(replayed, kept, step.exchange.trace_id)
-        bodies = {**then, **now}
-        comparison = _explained(compare(recorded, replayed, bodies), explain)
-        judgement = judge(
-            step.exchange,
-            replayed,
-            same_failure=fingerprint(recorded, then).hash == fingerprint(replayed, now).hash,
-            differs=comparison.matters,
-            fixed_status=self.fixed_status,
+        trace_id, sent = step.exchange.trace_id, _request(replayed, kept)
+        recorded, then = self._hidden(step.exchange, recorded_bodies, trace_id)
+        replayed, now = self._hidden(replayed, kept, trace_id)
+        old = read_response(recorded, then) if expected is None else self.response(step, *expected)
+        comparison = self.noise.compare(
+            old, read_response(replayed, now), trace_id=trace_id, sent=sent, explain=explain
         )
-        compared = replayed.outcome not in _NOTHING_TO_COMPARE
-        answered = Answered(recorded=recorded, replayed=replayed, bodies=bodies)
+        same = fingerprint(recorded, then).hash == fingerprint(replayed, now).hash
+        judgement = self._judgement(step.exchange, replayed, comparison, same_failure=same)
+        answered = Answered(recorded=recorded, replayed=replayed, bodies={**then, **now})
+        if replayed.outcome in _NOTHING_TO_COMPARE:
+            comparison = Comparison()
         return answered, Judged(
             exchange=step.exchange,
             replayed=replayed,
             verdict=judgement.verdict,
             reason=_reason(judgement, step, replayed),
-            differences=comparison.differences if compared else (),
-            left_out=comparison.left_out if compared else (),
+            differences=comparison.differences,
+            left_out=comparison.left_out,
             changes=changes,
+        )
+
+    def _judgement(
+        self, recorded: Exchange, replayed: Exchange, comparison: Comparison, *, same_failure: bool
+    ) -> Judgement:
+        return judge(
+            recorded,
+            replayed,
+            same_failure=same_failure,
+            differs=comparison.matters,
+            unsure=comparison.unsure,
+            fixed_status=self.fixed_status,
         )
 
     def _hidden(self, exchange: Exchange, bodies: Bodies, trace_id: str) -> tuple[Exchange, Bodies]:
@@ -95,12 +116,13 @@ class Judge:
         return (hidden, content) if self.keyed else by_class(hidden, content)
 
 
-def _explained(comparison: Comparison, explain: Explain | None) -> Comparison:
-    if explain is None or not comparison.differences:
-        return comparison
-    found = [(each, each.noise or explain(each)) for each in comparison.differences]
-    marked = tuple(replace(each, noise=noise) if noise else each for each, noise in found)
-    return replace(comparison, differences=marked)
+def _request(exchange: Exchange, bodies: Bodies) -> bytes:
+    """All of a request, to look for ids in it."""
+    ref = exchange.request_body
+    fields = [value for field in exchange.request_headers for value in field]
+    return b"\n".join(
+        [exchange.path.encode("latin-1"), *fields, b"" if ref is None else bodies.get(ref.hash, b"")]
+    )
 
 
 def _reason(judgement: Judgement, step: Step, replayed: Exchange) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from mesh_core.ids import uuid7
 from mesh_core.model import Bodies, Exchange, own_bodies
 from mesh_replayer.correlate import Flow
-from mesh_replayer.course import Course, skipped
+from mesh_replayer.course import Course, Send, skipped
 from mesh_replayer.events import Emit, Judged, RunFinished, RunStarted, counted
+from mesh_replayer.evidence import Answer, Baseline, Pass, judged, learned
 from mesh_replayer.flaky import combined
 from mesh_replayer.journal import Journal
 from mesh_replayer.judging import Judge
@@ -39,6 +40,8 @@ class RunOptions:
     """Where it is written down what was sent that may have changed something; None for nowhere."""
     repeat: int = 1
     """How often all of it is sent."""
+    baseline: Baseline | None = None
+    """What is sent besides, so that noise is known; None for nothing."""
     rules: Rules = field(default_factory=Rules)
     exit_zero: bool = False
     stubs: TellsStubs | None = None
@@ -69,10 +72,13 @@ async def run_plan(
     tally = _Tally(emit, options, replace(options.rules, old_failures=plan.old_failures))
     interrupted, delays = False, None
     try:
-        for _ in range(options.repeat):
-            course = _course(plan, bodies, sender, options, tally)
-            await course.run()
-            interrupted, delays = course.interrupted, course.lateness
+        for number in range(options.repeat):
+            if number == 0 and options.baseline is not None:
+                interrupted, delays, options = await _with_evidence(plan, bodies, sender, options, tally)
+            else:
+                course = _course(plan, bodies, sender, options, tally)
+                await course.run()
+                interrupted, delays = course.interrupted, course.lateness
             tally.pass_ended(interrupted)
             if interrupted:
                 break
@@ -85,19 +91,79 @@ async def run_plan(
     return finished
 
 
+async def _with_evidence(
+    plan: Plan, bodies: Bodies, sender: Sends, options: RunOptions, tally: "_Tally"
+) -> tuple[bool, Lateness | None, RunOptions]:
+    """The first pass, judged once it is known what varies; gives the options with what was learned."""
+    assert options.baseline is not None, "the caller looked"  # noqa: S101
+    first, interrupted, delays = await gathered(plan, bodies, sender, options)
+    others: list[Pass] = []
+    for _ in range(options.baseline.runs):
+        if interrupted:
+            break
+        other, interrupted, _ = await gathered(options.baseline.plan or plan, bodies, sender, options)
+        others.append(other)
+    elsewhere = options.baseline.plan is not None
+    passes = others if elsewhere else [first, *others]
+    judge = options.judge.anew(learned(options.judge, passes, now=options.clock()))
+    expected = others[0] if elsewhere and others else None
+    for answered, result in judged(judge, first, expected):
+        if answered is not None:
+            tally.emit(answered)
+        tally.take(result)
+    return interrupted, delays, replace(options, judge=judge)
+
+
+async def gathered(
+    plan: Plan, bodies: Bodies, sender: Sends, options: RunOptions
+) -> tuple[Pass, bool, Lateness | None]:
+    """One pass that is not judged; whether it was interrupted, and how late it was."""
+    kept = Pass()
+
+    def keep(place: int, answer: Answer) -> Judged:
+        kept.answers[place] = answer
+        return skipped(answer.step, "it was not judged yet")
+
+    requests = _requests(plan, bodies, sender, options, keep)
+    course = _paced(plan, options, requests.send, kept.results.append)
+    await course.run()
+    return kept, course.interrupted, course.lateness
+
+
 def _course(plan: Plan, bodies: Bodies, sender: Sends, options: RunOptions, tally: "_Tally") -> Course:
     """One pass: every pass has traces of its own."""
+    judge = options.judge.anew()
+
+    def judge_it(_: int, answer: Answer) -> Judged:
+        answered, result = answer.judged(judge)
+        tally.emit(answered)
+        return result
+
+    requests = _requests(plan, bodies, sender, options, judge_it)
+    return _paced(plan, options, requests.send, tally.take)
+
+
+def _requests(
+    plan: Plan, bodies: Bodies, sender: Sends, options: RunOptions, answered: "_Answered"
+) -> "_Requests":
     given = {name.lower().decode("latin-1") for name, _ in options.wishes.headers}
     flow = Flow(plan.links, given, options.judge.hides)
-    requests = _Requests(plan, bodies, sender, options, FreshIds(options.random), flow, tally.emit)
+    return _Requests(plan, bodies, sender, options, FreshIds(options.random), flow, answered)
+
+
+def _paced(plan: Plan, options: RunOptions, send: Send, result: Callable[[Judged], None]) -> Course:
     return Course(
         plan.steps,
         Schedule([step.timing for step in plan.steps], options.pace),
         options.concurrency,
-        requests.send,
-        tally.take,
+        send,
+        result,
         keep_time=options.pace.speed is not None,
     )
+
+
+type _Answered = Callable[[int, Answer], Judged]
+"""What becomes of an answer, by the step's place in the plan."""
 
 
 @dataclass(slots=True)
@@ -110,14 +176,14 @@ class _Requests:
     options: RunOptions
     ids: FreshIds
     flow: Flow
-    emit: Emit
+    answered: _Answered
     _left_of_lane: Counter[tuple[str, str]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._left_of_lane = Counter(step.lane for step in self.plan.steps)
 
     async def send(self, index: int) -> Judged:
-        """Send one request and judge what came of it."""
+        """Send one request; gives what became of it."""
         step = self.plan.steps[index]
         try:
             return await self._sent(index, step)
@@ -151,16 +217,8 @@ class _Requests:
             step = replace(step, exchange=exchange)
             replayed, kept = said_as_body(replayed)
         self.flow.learn(index, replayed, kept)
-        answered, judged = self.options.judge.judged(
-            step,
-            (*filled.changes, *prepared.changes),
-            replayed,
-            recorded_bodies=then,
-            kept=kept,
-            explain=self.flow.explained,
-        )
-        self.emit(answered)
-        return judged
+        changes = (*filled.changes, *prepared.changes)
+        return self.answered(index, Answer(step, changes, replayed, kept, then, self.flow.explained))
 
     async def _received(self, step: Step, prepared: Prepared) -> Received | str:
         """What came back; or why it is not sent: a run that was stopped had sent it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from mesh_replayer.diff import Comparison, Difference, Response, read_response
 from mesh_replayer.noise.deciding import Noise
 from mesh_replayer.noise.learning import Group, learn
-from mesh_replayer.noise.rule import Rules
+from mesh_replayer.noise.rule import NoiseRules
 from support.noisy_shop import REGRESSIONS, SERVICES, Doc, Regression, Shop
 from support.recorded import an_exchange
 from support.replays import body_of
@@ -26,7 +26,7 @@ class Corpus:
     seed: int
     requests: int = 5
     runs: int = 5
-    rules: Rules = field(init=False)
+    rules: NoiseRules = field(init=False)
     now: float = REPLAYED_AT
 
     def __post_init__(self) -> None:
@@ -42,7 +42,7 @@ class Corpus:
             for number in range(self.requests)
         ]
         self.groups = groups
-        self.rules = Rules(tuple(learn(groups, now=int(self.now * 1e9))))
+        self.rules = NoiseRules(tuple(learn(groups, now=int(self.now * 1e9))))
 
     def recorded(self, service: str, number: int) -> tuple[Response, Doc]:
         """What was answered then."""

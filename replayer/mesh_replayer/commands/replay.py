@@ -41,6 +41,8 @@ class Given:
     allow_repeat: bool
     correlated: bool
     no_link: tuple[str, ...]
+    baseline_runs: int | None
+    baseline: str | None
     fixed_status: tuple[int, ...]
     expect: str | None
     strict: bool
@@ -107,6 +109,14 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--no-link", multiple=True, metavar="NAME",
         help="Leave out a link that --dry-run lists, such as cookie:sid; repeatable.",
+    ),
+    click.option(
+        "--baseline-runs", type=click.IntRange(0, 100), metavar="N",
+        help="Send all of it N times more, to learn what varies.",
+    ),
+    click.option(
+        "--baseline", metavar="HOST:PORT",
+        help="Compare with what a good version answers now, which is asked --baseline-runs times (5).",
     ),
     click.option(
         "--fixed-status", multiple=True, type=click.IntRange(400, 499), metavar="STATUS",

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -18,12 +18,15 @@ from mesh_replayer.auth.choosing import told as told_of
 from mesh_replayer.auth.secrets import Secrets, gather
 from mesh_replayer.auth.sender import AuthorizedSender
 from mesh_replayer.commands.around import ended_by_signals, output_shown, show_output, wanted_of
+from mesh_replayer.commands.known import baseline_note, baseline_of, known_noise
 from mesh_replayer.commands.replay import Given
-from mesh_replayer.events import Emit, Event
+from mesh_replayer.events import Emit, Event, RunFinished
+from mesh_replayer.evidence import Baseline
 from mesh_replayer.journal import Journal
 from mesh_replayer.judging import Judge
 from mesh_replayer.look.console import console
-from mesh_replayer.plan import Plan
+from mesh_replayer.noise.deciding import Noise
+from mesh_replayer.plan import Choice, Plan
 from mesh_replayer.prepare import Wishes, given_headers
 from mesh_replayer.project_key import project_key, redactor_of
 from mesh_replayer.reports.dry import dry_run
@@ -38,6 +41,10 @@ from mesh_replayer.surroundings import NOTHING_AROUND, Recorded, Surroundings, W
 from mesh_replayer.target import Target, check_methods, check_written, parse_target
 from mesh_replayer.verdict import Rules
 from mesh_store.ports import claim_any
+
+type RunPlan = Callable[
+    [Plan, Bodies, Sends, RunOptions, Emit, tuple[str, ...]], Coroutine[None, None, RunFinished]
+]
 
 BY_CLASS = "hidden values are equal by their kind alone: this machine does not have the project's key"
 
@@ -68,6 +75,7 @@ def carry_out(
     recorded: Recorded = NOTHING_AROUND,
     *,
     also: Sequence[Emit] = (),
+    run: RunPlan = run_plan,
 ) -> ExitCode:
     """Check, send, report.
 
@@ -78,6 +86,7 @@ def carry_out(
         project: the settings.
         recorded: what was recorded around the plan's exchanges: stubs and `[replay]` commands need it.
         also: get every event, after the reports.
+        run: carries the plan out.
 
     Raises:
         MeshError: refused, wrongly used, or nothing could be tried.
@@ -88,7 +97,7 @@ def carry_out(
     # The bar goes before anything else is printed.
     with ProgressReport(console(sys.stderr)) as progress:
         handlers = [progress.handle, *open_reports(given.report, as_json=given.as_json), *also]
-        return replay(plan, bodies, given, project, handlers, recorded)
+        return replay(plan, bodies, given, project, handlers, recorded, run=run)
 
 
 def replay(
@@ -98,6 +107,8 @@ def replay(
     project: Project,
     handlers: Sequence[Emit],
     recorded: Recorded = NOTHING_AROUND,
+    *,
+    run: RunPlan = run_plan,
 ) -> ExitCode:
     """Check and send; `handlers` get every event, the rest is as for `carry_out`.
 
@@ -108,7 +119,8 @@ def replay(
     if not given.allow_unsafe:
         _check_methods(plan)
     wanted = wanted_of(given, project)
-    options, notes = _options(wishes, given, project)
+    baseline = baseline_of(plan, given, project)
+    options, notes = _options(wishes, given, project, baseline)
     journal = _journal(plan, wishes, given, project)
     auths = chosen(given.auth, given.auth_env, project.config.auth)
 
@@ -116,14 +128,15 @@ def replay(
         secrets = [await gather(auth, os.environ, wanted.folder) for auth in auths]
         around = surrounded(plan, wanted, project.config, recorded, options.judge.redactor)
         async with ended_by_signals(), around as here:
-            targets = [choice.target for choice in here.plan.choices]
-            routes = await resolve_all(targets, _authorities(plan, project, wanted.folder))
+            choices = here.plan.choices + (baseline.plan.choices if baseline and baseline.plan else ())
+            targets = [choice.target for choice in choices]
+            routes = await resolve_all(targets, _authorities(choices, project, wanted.folder))
             check_targets(auths, targets)
             sender = _sender(routes, wanted, here, secrets)
             to = _to(targets[0], options.wishes, given)
-            run = replace(options, stubs=here.dependencies, wishes=to, journal=journal)
+            here_options = replace(options, stubs=here.dependencies, wishes=to, journal=journal)
             told = (*notes, *(told_of(auth) for auth in auths), *here.notes)
-            finished = await run_plan(here.plan, bodies, sender, run, _to_all(handlers), told)
+            finished = await run(here.plan, bodies, sender, here_options, _to_all(handlers), told)
             if finished.exit_code is ExitCode.DIFFERENT:
                 show_output(here.output())
             return finished.exit_code
@@ -165,10 +178,10 @@ def _check_methods(plan: Plan) -> None:
         check_methods(choice.target, sent)
 
 
-def _authorities(plan: Plan, project: Project, folder: Path) -> dict[str, Path]:
+def _authorities(choices: Sequence[Choice], project: Project, folder: Path) -> dict[str, Path]:
     """CA files by a target's text."""
     known = project.config.services
-    found = {choice.target.text: authority_of(known.get(choice.service), folder) for choice in plan.choices}
+    found = {choice.target.text: authority_of(known.get(choice.service), folder) for choice in choices}
     return {text: file for text, file in found.items() if file is not None}
 
 
@@ -187,7 +200,9 @@ def _to(target: Target, wishes: Wishes, given: Given) -> Wishes:
     return replace(wishes, host=host)
 
 
-def _options(wishes: Wishes, given: Given, project: Project) -> tuple[RunOptions, tuple[str, ...]]:
+def _options(
+    wishes: Wishes, given: Given, project: Project, baseline: Baseline | None
+) -> tuple[RunOptions, tuple[str, ...]]:
     redactor = redactor_of(project, os.environ)
     keyed = project_key(project, os.environ) is not None
     options = RunOptions(
@@ -196,12 +211,15 @@ def _options(wishes: Wishes, given: Given, project: Project) -> tuple[RunOptions
             fixed_status=frozenset(given.fixed_status),
             redactor=redactor,
             keyed=keyed,
+            noise=Noise(known_noise(project)),
         ),
         pace=parse_pace(given.pace),
         concurrency=given.concurrency,
         repeat=given.repeat,
+        baseline=baseline,
         rules=Rules(expect_reproduced=given.expect == "reproduced", strict=given.strict),
         exit_zero=given.exit_zero,
         version=version("mesh-replay"),
     )
-    return options, () if keyed or redactor is None else (BY_CLASS,)
+    notes = () if keyed or redactor is None else (BY_CLASS,)
+    return options, (*notes, *baseline_note(baseline))

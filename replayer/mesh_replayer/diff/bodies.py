@@ -62,6 +62,12 @@ def compare_bodies(
     old, new = recorded.document, replayed.document
     if old is None or new is None:
         side = "recorded" if old is None else "replayed"
+        sizes = _sizes(recorded.ref), _sizes(replayed.ref)
+        if None not in sizes and sizes[0] != sizes[1]:
+            then, now = sizes
+            return [
+                Difference(where=Where.BODY, kind=Kind.BYTES, path="size", recorded=then, replayed=now)
+            ], []
         return [], [LeftOut("body", f"the {side} one was not kept")]
     if recorded.whole and replayed.whole:
         return list(_whole(old, new, noisy)), []
@@ -75,6 +81,11 @@ def compare_bodies(
 
 def _full_hash(ref: BodyRef | None) -> str | None:
     return None if ref is None else ref.full_hash
+
+
+def _sizes(ref: BodyRef | None) -> int | None:
+    """The size of what a body holds; None where a coding hides it."""
+    return 0 if ref is None else None if ref.content_encoding else ref.size
 
 
 def _differ_for_certain(recorded: BodyRef | None, replayed: BodyRef | None) -> bool:

@@ -1,6 +1,7 @@
 """Differences as lines. Pure."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,21 +12,42 @@ from mesh_replayer.look.safe import safe, shortened
 
 MOST_SHOWN = 30
 """Differences of one exchange."""
+MOST_NAMED = 8
+"""Places of noise."""
 _WORDS = {
     Kind.MISSING: "is missing",
     Kind.ADDED: "is new",
     Kind.ITEM_MISSING: "item is missing",
     Kind.ITEM_ADDED: "item is new",
     Kind.ORDER: "is in another order",
+    Kind.ID_MISMATCH: "is another id",
+    Kind.STALE_ID: "is the recorded id",
 }
+_BOTH = frozenset({Kind.ORDER, Kind.ID_MISMATCH})
+"""What has words, and both sides too."""
 
 
 def difference_lines(differences: Sequence[Difference], width: int, indent: str = "") -> Iterator[Text]:
-    """One line each; what was there in red, what is there in green."""
-    for difference in differences[:MOST_SHOWN]:
+    """One line each, what is certain first; what was there in red, what is there in green; noise as one."""
+    telling = sorted(
+        (each for each in differences if each.noise is None), key=lambda each: each.unsure is not None
+    )
+    for difference in telling[:MOST_SHOWN]:
         yield _line(difference, width, indent)
-    if len(differences) > MOST_SHOWN:
-        yield Text(f"{indent}… {len(differences) - MOST_SHOWN} more differences with --json", "dim")
+    if len(telling) > MOST_SHOWN:
+        yield Text(f"{indent}… {len(telling) - MOST_SHOWN} more differences with --json", "dim")
+    yield from noise_lines(differences, indent)
+
+
+def noise_lines(differences: Sequence[Difference], indent: str = "") -> Iterator[Text]:
+    """What differs and means nothing, folded: its places with how often each came up."""
+    counts = Counter(safe(each.template or place(each)) for each in differences if each.noise is not None)
+    if not counts:
+        return
+    names = [f"{name} ({count})" if count > 1 else name for name, count in counts.items()]
+    more = f", and {len(names) - MOST_NAMED} more places" if len(names) > MOST_NAMED else ""
+    shown = shortened(", ".join(names[:MOST_NAMED]), 1_000)
+    yield Text(f"{indent}noise, {counts.total()}: {shown}{more}", "dim")
 
 
 def left_out_lines(left_out: Sequence[LeftOut], indent: str = "") -> Iterator[Text]:
@@ -54,10 +76,12 @@ def _line(difference: Difference, width: int, indent: str) -> Text:
         line.append("  ")
         line.append(value_text(difference.recorded, room), "red")
     if difference.kind not in (Kind.MISSING, Kind.ITEM_MISSING):
-        line.append(" → " if difference.kind not in _WORDS or difference.kind is Kind.ORDER else "  ")
+        line.append(" → " if difference.kind not in _WORDS or difference.kind in _BOTH else "  ")
         line.append(value_text(difference.replayed, room), "green")
-    if difference.noise is not None:
-        line.append(f"  noise: {safe(difference.noise)}", "dim")
+    if difference.unsure is not None:
+        line.append(f"  unsure: {safe(difference.unsure)}", "yellow")
+    if difference.detail is not None:
+        line.append(f"  {safe(difference.detail)}", "dim")
     return line
 
 

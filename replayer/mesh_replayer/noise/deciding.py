@@ -8,7 +8,7 @@
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mesh_core.model import Exchange
@@ -23,37 +23,53 @@ from mesh_replayer.noise.predicates import (
     Values,
     goes_with_clock,
 )
-from mesh_replayer.noise.rule import Route, Rule, Rules, route_of
+from mesh_replayer.noise.rule import NoiseRules, Route, Rule, route_of
 from mesh_replayer.noise.shapes import alike, moment_of
 
 _LIKELY = 0.05
 """How likely a value that was not seen may be before one is no surprise."""
 _NEVER = frozenset({Where.STATUS, Where.GRPC_STATUS, Where.METHOD, Where.PATH})
 
+type Explain = Callable[[Difference], str | None]
+
 
 @dataclass(slots=True)
 class Noise:
     """What is known, and the ids of the traces that are judged."""
 
-    rules: Rules = field(default_factory=Rules)
+    rules: NoiseRules = field(default_factory=NoiseRules)
     _traces: dict[str, Identity] = field(default_factory=dict)
 
-    def compare(self, then: Response, now: Response, *, sent: bytes = b"") -> Comparison:
+    def compare(
+        self,
+        then: Response,
+        now: Response,
+        *,
+        trace_id: str | None = None,
+        sent: bytes = b"",
+        explain: Explain | None = None,
+    ) -> Comparison:
         """Compare two responses, and tell of each difference whether it is noise.
 
         Args:
             then: the one that is expected.
             now: the one that is judged.
+            trace_id: the recorded trace, where `then` is of another one.
             sent: all of the request that was sent.
+            explain: why a difference means nothing, where something else knows.
         """
         route = route_of(then.exchange)
         comparison = compare_responses(then, now, self.rules.noisy(route))
         shift = now.exchange.started_at - then.exchange.started_at
-        decided = [
-            self._loosened(decide(difference, self.rules.of(difference, route), shift, now.exchange), route)
-            for difference in comparison.differences
-        ]
-        identity = self._traces.setdefault(then.exchange.trace_id, Identity())
+        decided: list[Difference] = []
+        for difference in comparison.differences:
+            why = None if explain is None else explain(difference)
+            if why is None:
+                told = decide(difference, self.rules.of(difference, route), shift, now.exchange)
+                decided.append(self._loosened(told, route))
+            else:
+                decided.append(dataclasses.replace(difference, noise=why))
+        identity = self._traces.setdefault(trace_id or then.exchange.trace_id, Identity())
         mismatches = list(identity.mismatches(decided, route, self.rules))
         old, new = then.body.document, now.body.document
         if old is not None and new is not None and new.tree is not None:

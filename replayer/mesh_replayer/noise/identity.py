@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from mesh_replayer.diff import Difference, Kind, Where
 from mesh_replayer.diff.formats import leaves
-from mesh_replayer.noise.rule import Route, Rules
+from mesh_replayer.noise.rule import NoiseRules, Route
 from mesh_replayer.noise.shapes import ids_of
 
 _MOST_IDS = 100_000
@@ -38,7 +38,7 @@ class Identity:
     """By the replayed id."""
 
     def mismatches(
-        self, differences: Iterable[Difference], route: Route, rules: Rules
+        self, differences: Iterable[Difference], route: Route, rules: NoiseRules
     ) -> Iterator[Difference]:
         """Take the ids of one response; gives those that do not go together with what was seen before."""
         for difference in differences:
@@ -50,7 +50,7 @@ class Identity:
                     yield mismatch
 
     def stale(
-        self, tree: object, route: Route, rules: Rules, request: bytes, recorded: str
+        self, tree: object, route: Route, rules: NoiseRules, request: bytes, recorded: str
     ) -> Iterator[Difference]:
         """Ids in a replayed body that a new one stands for elsewhere.
 

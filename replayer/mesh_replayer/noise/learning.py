@@ -1,4 +1,4 @@
-"""Rules from what was observed: the same request answered several times. Pure.
+"""NoiseRules from what was observed: the same request answered several times. Pure.
 
 1. What varies among the answers to one request is noise; what of it may vary is told by all that was seen.
 2. What differs from the recorded answer, and is the same in all answers of now, is none.
@@ -35,7 +35,7 @@ from mesh_replayer.noise.predicates import (
     number_of,
     type_name,
 )
-from mesh_replayer.noise.rule import LEARNED, Route, Rule, Rules, route_of
+from mesh_replayer.noise.rule import LEARNED, NoiseRules, Route, Rule, route_of
 from mesh_replayer.noise.shapes import digits_skeleton, fits, shape_of
 
 _MOST_VALUES = 512
@@ -262,7 +262,7 @@ class _Route:
 
     def _unlinked(self, places: _Places) -> list[tuple[Where, str]]:
         """Places of ids that were equal, or not, by chance."""
-        rules = Rules(
+        rules = NoiseRules(
             tuple(
                 self._rule(where, path, predicate, None)
                 for (where, path), seen in places.items()
@@ -274,7 +274,7 @@ class _Route:
         for first, other in self._pairs():
             differences = compare_responses(first, other, rules.noisy(self.route)).differences
             told = [_as_noise(difference) for difference in differences]
-            for mismatch in Identity().mismatches(told, self.route, Rules()):
+            for mismatch in Identity().mismatches(told, self.route, NoiseRules()):
                 found[mismatch.where, mismatch.template or ""] = None
         return list(found)
 

@@ -74,7 +74,7 @@ class Rule:
 
 
 @dataclass(slots=True)
-class Rules:
+class NoiseRules:
     """All that is known, by place."""
 
     rules: tuple[Rule, ...] = ()
@@ -142,13 +142,13 @@ class Rules:
             isinstance(rule.predicate, Constant | Unlinked) for rule in self.at(route, where, template)
         )
 
-    def with_rules(self, more: Iterable[Rule]) -> "Rules":
+    def with_rules(self, more: Iterable[Rule]) -> "NoiseRules":
         """These and others; of two at one place with one predicate, what both saw."""
         merged = {rule.id: rule for rule in self.rules}
         for rule in more:
             old = merged.get(rule.id)
             merged[rule.id] = rule if old is None else merged_rule(old, rule)
-        return Rules(tuple(merged.values()))
+        return NoiseRules(tuple(merged.values()))
 
 
 def merged_rule(old: Rule, new: Rule) -> Rule:
@@ -159,7 +159,7 @@ def merged_rule(old: Rule, new: Rule) -> Rule:
         return new
     return dataclasses.replace(
         new,
-        predicate=_widened(old.predicate, new.predicate),
+        predicate=joined(old.predicate, new.predicate),
         observations=old.observations + new.observations,
         requests=old.requests + new.requests,
         first_seen=min(old.first_seen, new.first_seen),
@@ -167,7 +167,7 @@ def merged_rule(old: Rule, new: Rule) -> Rule:
     )
 
 
-def _widened(old: Predicate, new: Predicate) -> Predicate:
+def joined(old: Predicate, new: Predicate) -> Predicate:
     """A predicate that allows what either of two of one kind allows."""
     changes: dict[str, object] = {}
     for each in dataclasses.fields(new):  # type: ignore[arg-type]  # all predicates are

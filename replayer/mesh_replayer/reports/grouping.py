@@ -13,7 +13,11 @@ def grouped(judged: Iterable[Judged]) -> list[list[Judged]]:
     groups: dict[tuple[object, ...], list[Judged]] = {}
     for each in judged:
         now = None if each.replayed is None else what(each.replayed)
-        where = frozenset((place(difference), difference.kind) for difference in each.differences)
+        where = frozenset(
+            (difference.template or place(difference), difference.where, difference.kind, difference.counts)
+            for difference in each.differences
+            if difference.noise is None
+        )
         route = (each.exchange.service, each.exchange.method, path_template(each.exchange.path))
         key = (each.verdict, route, what(each.exchange), now, where, each.reason)
         groups.setdefault(key, []).append(each)

@@ -80,10 +80,14 @@ def difference_json(difference: Difference) -> dict[str, Any]:
     return {
         "where": difference.where.value,
         "path": difference.path,
+        "template": difference.template,
         "kind": difference.kind.value,
         "recorded": _bounded(difference.recorded),
         "replayed": _bounded(difference.replayed),
         "noise": difference.noise,
+        "unsure": difference.unsure,
+        "detail": difference.detail,
+        "lengths": None if difference.lengths is None else list(difference.lengths),
     }
 
 

@@ -40,7 +40,7 @@ def summary(judged: Judged) -> str:
     """One harmless line: the verdict's reason, else the first difference that matters."""
     if judged.reason:
         return shortened(safe(judged.reason), _MOST_REASON)
-    telling = next((each for each in judged.differences if each.noise is None), None)
+    telling = next((each for each in judged.differences if each.counts), None)
     if telling is not None:
         then, now = (value_text(value, _MOST_REASON // 3) for value in (telling.recorded, telling.replayed))
         return f"{shortened(safe(place(telling)), _MOST_REASON // 3)}: {then} then, {now} now"

@@ -9,7 +9,7 @@ from rich.text import Text
 from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
 from mesh_replayer.linking import route_of
 from mesh_replayer.look.console import print_lines
-from mesh_replayer.look.differences import difference_lines, left_out_lines
+from mesh_replayer.look.differences import difference_lines, left_out_lines, noise_lines
 from mesh_replayer.look.safe import safe
 from mesh_replayer.look.words import STYLES, duration
 from mesh_replayer.plan import Choice, Plan, Selection
@@ -20,7 +20,9 @@ from mesh_replayer.verdict import Verdict, what
 
 MOST_LINKS = 12
 """That a run lists before it begins."""
-_SHOW_DIFFERENCES = frozenset({Verdict.DIFFERENT, Verdict.BROKEN, Verdict.FAILS_DIFFERENTLY})
+_SHOW_DIFFERENCES = frozenset(
+    {Verdict.DIFFERENT, Verdict.BROKEN, Verdict.FAILS_DIFFERENTLY, Verdict.UNSURE, Verdict.FLAKY}
+)
 
 
 @dataclass(slots=True)
@@ -143,6 +145,8 @@ def _group(alike: list[Judged], width: int) -> Iterator[Text]:
     yield line
     if first.verdict in _SHOW_DIFFERENCES:
         yield from difference_lines(first.differences, width, "      ")
+    elif first.verdict is Verdict.SAME:
+        yield from noise_lines(first.differences, "      ")
     if first.verdict in (Verdict.DIFFERENT, Verdict.SAME):
         yield from left_out_lines(first.left_out, "      ")
     for change in first.changes:

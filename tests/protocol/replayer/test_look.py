@@ -250,6 +250,7 @@ def test_two_traces_are_paired_call_by_call(desk: Desk) -> None:
     assert [bool(each["right"]) for each in document["exchanges"]] == [True, True, True, False, False]
     assert document["exchanges"][0]["differences"][0] == {
         "where": "status", "path": None, "kind": "value", "recorded": 500, "replayed": 200, "noise": None,
+        "unsure": None, "detail": None, "template": None, "lengths": None,
     }  # fmt: skip
     assert "payment POST /payment only in the first" in shown
 

@@ -49,7 +49,10 @@ def test_the_reference_names_every_command_and_option(name: str, command: click.
 def test_the_reference_names_no_option_that_there_is_not() -> None:
     known = {"--help", "-h", "--version", "-v", "--verbose"}
     for _, command in COMMANDS:
-        known |= {option for parameter in command.params for option in parameter.opts}
+        below = command.commands.values() if isinstance(command, click.Group) else ()
+        known |= {
+            option for each in (command, *below) for parameter in each.params for option in parameter.opts
+        }
 
     assert (
         set(re.findall(r"(?<![\w-])--?[a-zA-Z][a-z-]*", re.sub(r"```.*?```", "", REFERENCE, flags=re.DOTALL)))

@@ -293,3 +293,13 @@ def test_a_place_that_varies_is_no_key() -> None:
     assert [(each.template, each.kind.value) for each in differences(then, now, {"$[*].id"})] == [
         ("$[*].id", "value")
     ] * 3
+
+
+def test_a_body_that_was_not_kept_still_has_a_size() -> None:
+    then, now = answered(b"ok", ""), answered(b"x" * 5_000, "")
+
+    comparison = compare(then[0], now[0], then[1])
+
+    assert [(each.path, each.recorded, each.replayed) for each in comparison.differences] == [
+        ("size", 2, 5_000)
+    ]

@@ -1,0 +1,108 @@
+"""What a project knows of noise, and what a replay sends besides to learn more."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from mesh_core.errors import ConfigInvalid
+from mesh_core.project import Project
+from mesh_replayer.commands.replay import Given
+from mesh_replayer.evidence import Baseline
+from mesh_replayer.noise.rule import NoiseRules, Rule
+from mesh_replayer.noise.rulefile import FILE_NAME, parse_rules, read_rules, rules_text
+from mesh_replayer.plan import Plan
+from mesh_replayer.target import Target, check_methods, check_written, parse_target
+from mesh_store.disk import read_file
+
+DEFAULT_RUNS = 5
+"""Answers of a baseline to each request: what makes five requests of a route safe."""
+
+
+def noise_file(project: Project) -> Path:
+    """Where the project's rules are kept: beside `mesh.toml`, else in the working directory."""
+    folder = project.config_path.parent if project.config_path is not None else Path.cwd()
+    return folder / FILE_NAME
+
+
+def kept_rules(project: Project) -> list[Rule]:
+    """The rules of the file; none where there is no file.
+
+    Raises:
+        ConfigInvalid: it cannot be read.
+    """
+    path = noise_file(project)
+    content = read_file(path)
+    if content is None:
+        return []
+    try:
+        return parse_rules(content.decode(), where=str(path))
+    except UnicodeDecodeError as cause:
+        raise ConfigInvalid(f"{path} is not UTF-8 (byte {cause.start})", hint="save it as UTF-8") from cause
+
+
+def written_rules(project: Project) -> list[Rule]:
+    """The rules of `mesh.toml`.
+
+    Raises:
+        ConfigInvalid: one cannot be read.
+    """
+    return read_rules(list(project.config.noise), where=str(project.config_path), author="mesh.toml")
+
+
+def known_noise(project: Project) -> NoiseRules:
+    """All rules: a person's in `mesh.toml` first."""
+    return NoiseRules(tuple(written_rules(project))).with_rules(kept_rules(project))
+
+
+def keep_rules(project: Project, rules: Iterable[Rule]) -> Path:
+    """Write the file, the whole of it or nothing; gives where.
+
+    Raises:
+        ConfigInvalid: it cannot be written.
+    """
+    path = noise_file(project)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(rules_text(rules))
+        draft.replace(path)
+    except OSError as cause:
+        draft.unlink(missing_ok=True)
+        raise ConfigInvalid(f"{path} cannot be written: {cause.strerror}", hint="check the folder") from cause
+    return path
+
+
+def baseline_of(plan: Plan, given: Given, project: Project) -> Baseline | None:
+    """What is sent besides, allowed as written.
+
+    Raises:
+        TargetNotAllowed: the baseline's target is not, or its methods are not.
+        ConfigInvalid: there are several services, and one baseline cannot stand for all.
+    """
+    runs = given.baseline_runs
+    if given.baseline is None:
+        return Baseline(runs=runs) if runs else None
+    if len(plan.choices) > 1:
+        raise ConfigInvalid("--baseline stands for one service", hint="give one --target, and --service")
+    target = parse_target(given.baseline)
+    check_written(target, project.config.allow_targets)
+    if not given.allow_unsafe:
+        check_methods(target, [step.exchange.method for step in plan.sent])
+    return Baseline(runs=DEFAULT_RUNS if runs is None else max(runs, 1), plan=_elsewhere(plan, target))
+
+
+def _elsewhere(plan: Plan, target: Target) -> Plan:
+    steps = tuple(replace(step, target=target) for step in plan.steps)
+    choices = tuple(replace(choice, target=target) for choice in plan.choices)
+    return replace(plan, steps=steps, choices=choices)
+
+
+def baseline_note(baseline: Baseline | None) -> tuple[str, ...]:
+    """What the user should know of it."""
+    if baseline is None:
+        return ()
+    times = f"{baseline.runs} time{'' if baseline.runs == 1 else 's'}"
+    if baseline.plan is None:
+        return (f"everything is sent {times} more, to learn what varies",)
+    where = baseline.plan.choices[0].target.text
+    return (f"compared with what {where} answers now, which is asked {times}",)
