@@ -23,7 +23,7 @@ from mesh_core.ids import uuid7
 from mesh_core.model import BodyRef, Direction, Exchange, Lane, TraceOrigin
 from mesh_core.outcome import Outcome
 from mesh_core.query import parse_query
-from mesh_store.retention import FOR_EVER
+from mesh_core.retention import FOR_EVER
 from mesh_store.store import Store, open_store
 
 SMALL, LARGE = 10_000, 1_000_000
