@@ -110,8 +110,8 @@ def upstream() -> Iterator[int]:
         process.wait()
 
 
-def run(plan: Plan) -> dict[str, Samples]:
-    """All rounds; the order within each is another."""
+def run(plan: Plan) -> Iterator[tuple[int, dict[str, Samples]]]:
+    """All rounds, with what there is after each; the order within each is another."""
     results = {name: Samples() for name in (report.DIRECT, *(proxy.name for proxy in plan.chosen))}
     with upstream() as port:
         for number in range(max(plan.rounds, plan.memory_rounds)):
@@ -120,15 +120,14 @@ def run(plan: Plan) -> dict[str, Samples]:
                 traffic_round(results, plan, port, order)
             if number < plan.memory_rounds:
                 memory_round(results, plan, port, order)
-            print(f"bench: round {number + 1} is done", file=sys.stderr)
-    return results
+            yield number + 1, results
 
 
-def about(plan: Plan) -> str:
+def about(plan: Plan, rounds: int) -> str:
     """What was measured, and where."""
     versions = ", ".join(f"{name} {version}" for name, version in proxies.versions().items())
     return (
-        f"{plan.rounds} interleaved rounds of {plan.seconds:g} s; {CONNECTIONS} kept-alive connections,\n"
+        f"{rounds} interleaved rounds of {plan.seconds:g} s; {CONNECTIONS} kept-alive connections,\n"
         f"1 kB of JSON in each response. {table.machine()}; {versions}."
     )
 
@@ -157,12 +156,18 @@ def main(words: list[str] | None = None) -> None:
     chosen = [each for each in wanted if not each.missing]
     if not chosen:
         raise SystemExit(f"bench: no proxy is called {given.only!r}; --list names them")
+    text = ""
     plan = Plan(given.rounds, given.seconds, chosen, given.memory_rounds)
-    results = run(plan)
-    text = report.report(results, missing, about(plan))
+    for rounds, results in run(plan):
+        text = report.report(results, missing, about(plan, min(rounds, plan.rounds)))
+        print(f"bench: round {rounds} is done", file=sys.stderr)
+        if not given.no_files:
+            keep(text, results, missing)
     print(text)
-    if given.no_files:
-        return
+
+
+def keep(text: str, results: dict[str, Samples], missing: dict[str, str]) -> None:
+    """Write the tables and the raw figures; after each round, as a run may be ended early."""
     folder = Path(__file__).parent / "results"
     folder.mkdir(exist_ok=True)
     (folder / "recorder.md").write_text(text + "\n")

@@ -18,21 +18,23 @@ type Results = Mapping[str, Samples]
 def report(results: Results, missing: Mapping[str, str], about: str) -> str:
     """All of them in Markdown."""
     parts = [
-        f"# What recording costs\n\n{about}",
-        "## Beside other proxies",
-        "Ratios are to `mitmdump -q` in the same round: median (least to greatest). CPU is that of the\n"
-        "whole process tree until it rests. Added latency is over no proxy, at one connection.",
-        traffic(results, missing),
-        "## What recording adds",
-        "The same lane with and without, in the same round.",
-        adds(results),
-        "## Memory",
-        "Resident MB of all processes together; 10 MB up and down in each request, four at a time.\n"
-        "With the store away also small requests; the limit is 1.2 times idle and the "
-        f"{BUDGET:.0f} MB that may wait.",
-        memory(results),
+        (
+            "Beside other proxies",
+            "Ratios are to `mitmdump -q` in the same round: median (least to greatest). CPU is that of the\n"
+            "whole process tree until it rests. Added latency is over no proxy, at one connection.",
+            traffic(results, missing),
+        ),
+        ("What recording adds", "The same lane with and without, in the same round.", adds(results)),
+        (
+            "Memory",
+            "Resident MB of all processes together; 10 MB up and down in each request, four at a time.\n"
+            "With the store away also small requests; the limit is 1.2 times idle and the "
+            f"{BUDGET:.0f} MB that may wait.",
+            memory(results),
+        ),
     ]
-    return "\n\n".join(part for part in parts if part)
+    sections = [f"## {title}\n\n{words}\n\n{figures}" for title, words, figures in parts if figures]
+    return "\n\n".join([f"# What recording costs\n\n{about}", *sections])
 
 
 def traffic(results: Results, missing: Mapping[str, str]) -> str:
