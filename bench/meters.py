@@ -22,6 +22,8 @@ class Samples:
 
     cpu: list[float] = field(default_factory=list)
     """CPU milliseconds per request."""
+    loop_cpu: list[float] = field(default_factory=list)
+    """Of the first thread alone, which is the event loop where there is one."""
     rate: list[float] = field(default_factory=list)
     """Requests/s."""
     p50: list[float] = field(default_factory=list)
@@ -55,6 +57,11 @@ def cpu(pid: int) -> float:
         fields = _read(Path(f"/proc/{each}/stat")).rpartition(")")[2].split()
         total += sum(int(ticks) for ticks in fields[11:15])
     return total / TICK
+
+
+def loop_cpu(pid: int) -> float:
+    """CPU seconds of a process's first thread. Source: Linux, Documentation/scheduler/sched-stats.rst."""
+    return int(_read(Path(f"/proc/{pid}/task/{pid}/schedstat")).split()[0]) / 1e9
 
 
 def cpu_at_rest(pid: int) -> float:

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import random
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,10 +46,11 @@ def measure_traffic(
     """CPU and rate with many connections, latency with one; how many requests that were."""
     pace = proxy.pace if proxy else None
     warm = drive(site.port, WARM_UP, connections=CONNECTIONS, rate=pace)
-    before = meters.cpu_at_rest(pid) if pid else 0.0
+    before, loop_before = (meters.cpu_at_rest(pid), meters.loop_cpu(pid)) if pid else (0.0, 0.0)
     many = drive(site.port, seconds, connections=CONNECTIONS, rate=pace)
     if pid:
         samples.cpu.append((meters.cpu_at_rest(pid) - before) / many.requests * 1000)
+        samples.loop_cpu.append((meters.loop_cpu(pid) - loop_before) / many.requests * 1000)
     one = drive(site.port, seconds / 2, connections=1, rate=pace)
     samples.rate.append(many.requests / many.seconds)
     samples.p50.append(many.p50 * 1000)
@@ -156,6 +158,7 @@ def main(words: list[str] | None = None) -> None:
     chosen = [each for each in wanted if not each.missing]
     if not chosen:
         raise SystemExit(f"bench: no proxy is called {given.only!r}; --list names them")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no proxy is left behind
     text = ""
     plan = Plan(given.rounds, given.seconds, chosen, given.memory_rounds)
     for rounds, results in run(plan):

@@ -78,8 +78,17 @@ def pairs(results: Results) -> Iterator[tuple[str, Samples, Samples]]:
 
 def adds(results: Results) -> str:
     """Ratios of recording to not recording."""
-    head = ["lane", "CPU", "requests/s", "p50 at 1", "p99 at 1", "p50 at 32", "p99 at 32"]
-    fields = ("cpu", "rate", "single_p50", "single_p99", "p50", "p99")
+    head = [
+        "lane",
+        "CPU",
+        "CPU of the event loop",
+        "requests/s",
+        "p50 at 1",
+        "p99 at 1",
+        "p50 at 32",
+        "p99 at 32",
+    ]
+    fields = ("cpu", "loop_cpu", "rate", "single_p50", "single_p99", "p50", "p99")
     rows = [
         [name, *(spread(ratios(getattr(ours, field), getattr(without, field))) for field in fields)]
         for name, ours, without in pairs(results)
