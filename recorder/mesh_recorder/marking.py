@@ -6,7 +6,7 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mesh_core.model import Headers, TraceOrigin
 from mesh_core.tracecontext import (
@@ -22,8 +22,7 @@ from mesh_core.tracecontext.w3c import TRACEPARENT, format_traceparent
 from mesh_recorder.settings import TraceHeaders
 
 
-@dataclass(frozen=True, slots=True)
-class Marked:
+class Marked(NamedTuple):
     """A request's headers as they go on, and what they said when they came."""
 
     forwarded: Headers
@@ -52,7 +51,7 @@ def mark(
     forwarded = without_mesh_member(received) if strangers else received
     best = found.best
     if best is not None and best.origin is TraceOrigin.W3C:
-        return Marked(with_mesh_member(forwarded, exchange_id), found)
+        return Marked(with_mesh_member(forwarded, exchange_id, parent_known=True), found)
     made = None
     if best is None and found.request_id is None:
         made = fresh_id()

@@ -6,7 +6,8 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from mesh_core.model import Headers, TraceOrigin
 from mesh_core.tracecontext import b3, datadog
@@ -43,8 +44,7 @@ _NAMES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """What a request's headers say of its trace."""
 
     all: tuple[TraceContext, ...] = ()

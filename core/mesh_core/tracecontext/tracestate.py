@@ -42,16 +42,21 @@ def claim_in(tracestate: bytes) -> str | None:
     return None
 
 
-def with_mesh_member(headers: Headers, exchange_id: str) -> Headers:
+def with_mesh_member(headers: Headers, exchange_id: str, *, parent_known: bool = False) -> Headers:
     """`headers` with `mesh=<exchange_id>` first in `tracestate`, an older such member replaced.
 
     Several `tracestate` fields become one, in the first one's place; where there is none, it
     follows `traceparent`. The headers come back unchanged without a valid `traceparent`, where
     `tracestate` is malformed, beside 32 other members, and where it would grow beyond 512
     bytes: SDKs drop the header whole then.
+
+    Args:
+        headers: fields as received.
+        exchange_id: ours.
+        parent_known: whether somebody has read `traceparent` already, and it was valid.
     """
     parents, states = _places(headers)
-    if len(parents) != 1 or parse_traceparent(headers[parents[0]][1]) is None:
+    if len(parents) != 1 or not (parent_known or parse_traceparent(headers[parents[0]][1])):
         return headers
     ours = b"mesh=" + exchange_id.encode()
     if not states:
