@@ -7,6 +7,7 @@
 from dataclasses import dataclass
 
 from mesh_core.outcome import Outcome
+from mesh_core.replay_mark import MARK, REFUSAL, REFUSAL_STATUS
 
 CLIENT_GONE = "the client closed the connection"
 CLIENT_CUT = "the client closed the connection in the middle of its request"
@@ -31,6 +32,7 @@ BIG_HEAD = "the request's head is larger than 1 MiB"
 BAD_HTTP2 = "the client broke the rules of HTTP/2"
 BAD_RESPONSE = "sent a malformed response head"
 HALF_HEAD = "the client closed the connection in the middle of its request's head"
+REPLAY = "replays are refused here, by the sidecar of this service"
 NO_HOST = "the request names no host, so that its destination is unknown"
 
 _BY_BEGINNING: tuple[tuple[str, Outcome], ...] = (
@@ -41,6 +43,7 @@ _BY_BEGINNING: tuple[tuple[str, Outcome], ...] = (
     ("peer closed connection", Outcome.CLIENT_DISCONNECTED),
     (DISTRUST, Outcome.TLS_FAILED),
     (STOPPED, Outcome.REJECTED),
+    (REPLAY, Outcome.REJECTED),
     (CRASHED, Outcome.PROTOCOL_ERROR),
     ("server closed connection", Outcome.UPSTREAM_RESET),
     ("HTTP/2 connection closed", Outcome.UPSTREAM_RESET),
@@ -88,6 +91,8 @@ class Reply:
 
     status: int
     body: bytes
+    also: tuple[tuple[bytes, bytes], ...] = ()
+    """Further headers."""
 
     @property
     def headers(self) -> tuple[tuple[bytes, bytes], ...]:
@@ -97,6 +102,7 @@ class Reply:
             (b"Content-Type", b"text/plain; charset=utf-8"),
             (b"Content-Length", b"%d" % len(self.body)),
             (b"Connection", b"close"),
+            *self.also,
         )
 
 
@@ -130,6 +136,11 @@ def reply_to(error: str, *, client_at_fault: bool) -> Reply:
     timed_out = classify(error) is Outcome.UPSTREAM_TIMEOUT
     status = 400 if client_at_fault else 504 if timed_out else 502
     return Reply(status, f"mesh-record: {sentence(error)}\n".encode("utf-8", "replace"))
+
+
+def refusal() -> Reply:
+    """What a replay is told at a service whose sidecar lets none through."""
+    return Reply(REFUSAL_STATUS, f"mesh-record: {REPLAY}\n".encode(), ((MARK, REFUSAL),))
 
 
 def sentence(error: str) -> str:

@@ -17,7 +17,9 @@ def lanes(settings: SidecarSettings) -> dict[str, Lane]:
     """
     plain: dict[str, bool] = {}
     if settings.inbound is not None and settings.app is not None:
-        plain[INBOUND] = settings.cert is None and settings.app.scheme == "http"
+        # HTTP/2 is only listened to on the wire lane, where a replay would have passed before it is seen.
+        refusing = settings.refuses_replays
+        plain[INBOUND] = settings.cert is None and settings.app.scheme == "http" and not refusing
     if settings.outbound is not None:
         plain[OUTBOUND] = not (settings.intercept or settings.intercept_all)
     for upstream in settings.upstreams:

@@ -302,6 +302,7 @@ def _with_choices(settings: SidecarSettings, options: Options, service: Service)
         intercept=(*service.intercept, *options.intercept),
         intercept_all=options.with_command,
         edge=options.edge or service.edge,
+        refuses_replays=service.refuses_replays,
         trace_headers=options.trace_headers,
         response_timeout=_seconds(options.response_timeout),
         max_body=_size(options.max_body),

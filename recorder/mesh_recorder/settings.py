@@ -88,6 +88,8 @@ class SidecarSettings:
     """Whom to trust besides the system, towards the app and upstreams."""
     edge: bool = False
     """Whether callers are outside the mesh, so that their claims are dropped."""
+    refuses_replays: bool = False
+    """Whether replays are answered with 403 and never reach the service."""
     trace_headers: TraceHeaders = TraceHeaders.LINK
     connect_timeout: float = 10.0
     """Seconds."""

@@ -223,6 +223,7 @@ class Sidecar:
                 place=self._place(Direction.INBOUND, carried.get(INBOUND)),
                 target=settings.app,
                 strangers=settings.edge,
+                refuses_replays=settings.refuses_replays,
                 cert=settings.cert,
                 key=settings.key,
             ),

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mesh_core.model import Bodies, Direction, Exchange, Headers, header
-from mesh_replayer.retrace import MARK, FreshIds, Retraced, retrace
+from mesh_core.replay_mark import MARK
+from mesh_replayer.retrace import FreshIds, Retraced, retrace
 from mesh_replayer.spoken import events_of, is_websocket, speaks_http2
 from mesh_replayer.wire.request import WireRequest, is_chunked, unsendable
 

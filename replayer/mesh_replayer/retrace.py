@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from mesh_core.model import Headers, TraceOrigin
+from mesh_core.replay_mark import MARK
 from mesh_core.tracecontext import (
     TraceContext,
     b3,
@@ -32,8 +33,6 @@ from mesh_core.tracecontext.tracestate import TRACESTATE
 from mesh_core.tracecontext.w3c import TRACEPARENT, format_traceparent, parse_traceparent
 from mesh_core.tracecontext.xray import AMZN_TRACE_ID, format_amzn_trace_id, parse_amzn_trace_id
 
-MARK = b"mesh-replay"
-"""Our header, and our member in `tracestate`: both carry the run's id."""
 _LONGEST_STATE = 512
 _SINGLES: Mapping[bytes, tuple[Callable[[bytes], TraceContext | None], Callable[[TraceContext], bytes]]] = {
     TRACEPARENT: (parse_traceparent, format_traceparent),

@@ -187,6 +187,7 @@ def _dependencies(
         inbound = {name: service.inbound for name, service in config.services.items() if service.inbound}
         passing = Passthrough(
             allowed=config.allow_targets,
+            production=config.replay.production,
             allow_unsafe=wanted.allow_unsafe,
             addresses={call.callee: call.exchange.authority for call in calls} | inbound | real,
             timeout=wanted.timeout,

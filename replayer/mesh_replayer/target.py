@@ -96,6 +96,32 @@ def check_written(target: Target, allowed: Sequence[str]) -> None:
         )
 
 
+def check_production(target: Target, production: Sequence[str], recorded_at: Iterable[str] = ()) -> None:
+    """Refuse a target that is production, whatever else allows it.
+
+    Args:
+        target: one that may be sent to as written.
+        production: hosts that are, `*.example.com` for all below one.
+        recorded_at: authorities where the requests were recorded: what was recorded there is real.
+
+    Raises:
+        TargetNotAllowed: it is one of these.
+    """
+    host = target.host.lower().rstrip(".")
+    for entry in production:
+        below = entry.removeprefix("*")
+        if host == entry or (below != entry and host.endswith(below)):
+            raise TargetNotAllowed(
+                f"target {target.text} is production: {entry} in [replay] production",
+                hint="no option allows it",
+            )
+    if not target.loopback and host in {_host_of(authority) for authority in recorded_at}:
+        raise TargetNotAllowed(
+            f"target {target.text} is where the requests were recorded",
+            hint="if that is no production, give --allow-recorded-host",
+        )
+
+
 def check_addresses(target: Target, addresses: Iterable[str]) -> None:
     """Refuse a target for where its name leads.
 
@@ -178,6 +204,12 @@ def _as_ip(host: str) -> _Ip | None:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def _host_of(authority: str) -> str:
+    host = authority.rpartition("@")[2].lower()
+    bare = host.partition("]")[0].strip("[") if host.startswith("[") else host.partition(":")[0]
+    return bare.rstrip(".")
 
 
 def _listed(target: Target, allowed: Sequence[str]) -> bool:

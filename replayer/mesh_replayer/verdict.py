@@ -11,6 +11,7 @@ from enum import StrEnum
 from mesh_core.errors import ExitCode
 from mesh_core.model import Exchange
 from mesh_core.outcome import Outcome
+from mesh_core.replay_mark import is_refusal
 from mesh_replayer.spoken import is_websocket
 
 
@@ -45,6 +46,7 @@ _AUTH_GRPC = frozenset({7, 16})
 """PERMISSION_DENIED and UNAUTHENTICATED."""
 _NO_STATE = frozenset({404, 409})
 EVIDENCE_HINT = "`mesh-replay noise learn`, or --baseline-runs 5, gathers evidence"
+_REFUSED = 'refused by a sidecar before the service saw it: replays = "refuse" there'
 STATE_HINT = "the state that it needs may be missing: replay the trace from its entry, or bring it back first"
 
 
@@ -78,6 +80,8 @@ def judge(
     """
     if replayed.outcome in _NOT_REACHED:
         return Judgement(verdict=Verdict.UNREACHABLE, reason=replayed.error or "")
+    if is_refusal(replayed.status, replayed.response_headers):
+        return Judgement(verdict=Verdict.SKIPPED, reason=_REFUSED)
     if _refuses(replayed) and not _refuses(recorded):
         return Judgement(verdict=Verdict.AUTH, reason=_auth_reason(recorded, replayed))
     if recorded.failed:

@@ -11,6 +11,7 @@ from typing import Any
 
 from mitmproxy import connection, http
 
+from mesh_core.replay_mark import is_replay
 from mesh_recorder import failures
 from mesh_recorder.addons.recording import MOST_MESSAGES, guarded
 from mesh_recorder.addons.upgrades import Upgrades
@@ -53,7 +54,9 @@ class Recorder(Upgrades):
             forwarded = tuple(field for field in forwarded if field[0].lower() != b"expect")
         if forwarded is not received:
             data.headers.fields = forwarded
-        if has_body:
+        if role.refuses_replays and is_replay(received):
+            self._refuse_replay(captured, flow)
+        elif has_body:
             captured.request_body = Tee(self._max_body, self._room)
             flow.request.stream = captured.request_body.feed
 
@@ -76,6 +79,8 @@ class Recorder(Upgrades):
         captured = self.clients.open_of(flow)
         if captured is None or flow.response is None:
             return
+        if captured.reply is not None:
+            return  # our own
         data = flow.response.data
         captured.first_byte = time.monotonic_ns()
         captured.status, captured.reason = data.status_code, data.reason
@@ -148,6 +153,13 @@ class Recorder(Upgrades):
         if malformed.answered:
             captured.reply = failures.reply_to(malformed.error, client_at_fault=True)
         self.hand_over(captured)
+
+    @staticmethod
+    def _refuse_replay(captured: Captured, flow: http.HTTPFlow) -> None:
+        """Answer a replay; mitmproxy takes its body, and connects to nobody."""
+        captured.error, captured.reply = failures.REPLAY, failures.refusal()
+        kept = [field for field in captured.reply.headers if field[0] != b"Connection"]
+        flow.response = http.Response.make(captured.reply.status, captured.reply.body, kept)
 
     @staticmethod
     def _look_through(captured: Captured, fields: Any, data: Any) -> tuple[bool, bool]:

@@ -17,6 +17,8 @@ class Role:
     """Where all its requests go; None for the forward proxy, which is told."""
     strangers: bool = False
     """Whether the callers are outside the mesh."""
+    refuses_replays: bool = False
+    """Whether a replay is answered by the sidecar, and never reaches the service."""
     cert: Path | None = None
     """The listener's own certificate; it speaks TLS then."""
     key: Path | None = None

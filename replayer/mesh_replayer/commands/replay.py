@@ -32,6 +32,7 @@ class Given:
     auth_env: tuple[str, ...]
     host: str
     allow_unsafe: bool
+    allow_recorded_host: bool
     mark: bool
     dry_run: bool
     timeout: str
@@ -77,6 +78,10 @@ _OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
     click.option(
         "--allow-unsafe", is_flag=True,
         help="Send POST, PUT and the like to a target that is not this machine.",
+    ),
+    click.option(
+        "--allow-recorded-host", is_flag=True,
+        help="Send to the very host where the requests were recorded, which may be production.",
     ),
     click.option(
         "--no-mark", "mark", is_flag=True, flag_value=False, default=True,

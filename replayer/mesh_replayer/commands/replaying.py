@@ -38,7 +38,7 @@ from mesh_replayer.schedule import parse_pace
 from mesh_replayer.send import Sender, Sends
 from mesh_replayer.stubs.sender import StubbedSender
 from mesh_replayer.surroundings import NOTHING_AROUND, Recorded, Surroundings, Wanted, surrounded
-from mesh_replayer.target import Target, check_methods, check_written, parse_target
+from mesh_replayer.target import Target, check_methods, check_production, check_written, parse_target
 from mesh_replayer.verdict import Rules
 from mesh_store.ports import claim_any
 
@@ -63,6 +63,7 @@ def targets_of(given: Given, project: Project) -> list[Target]:
     targets = [parse_target(text) for text in texts]
     for target in targets:
         check_written(target, project.config.allow_targets)
+        check_production(target, project.config.replay.production)
     check_targets(chosen(given.auth, given.auth_env, project.config.auth), targets)
     return targets
 
@@ -116,6 +117,8 @@ def replay(
         MeshError: refused, wrongly used, or nothing could be tried.
     """
     wishes = _wishes(plan, given)
+    if not given.allow_recorded_host:
+        _check_hosts(plan)
     if not given.allow_unsafe:
         _check_methods(plan)
     wanted = wanted_of(given, project)
@@ -170,6 +173,12 @@ def _sender(
     if here.dependencies is not None:
         sender = StubbedSender(sender, here.dependencies)
     return AuthorizedSender(sender, {choice.target.text: secrets for choice in here.plan.choices})
+
+
+def _check_hosts(plan: Plan) -> None:
+    for choice in plan.choices:
+        at = (step.exchange.authority for step in plan.sent if step.target is choice.target)
+        check_production(choice.target, (), at)
 
 
 def _check_methods(plan: Plan) -> None:

@@ -8,9 +8,9 @@
 from dataclasses import dataclass, field
 
 from mesh_core.model import Exchange, Headers, header
+from mesh_core.replay_mark import MARK
 from mesh_core.tracecontext import read
 from mesh_core.tracecontext.tracestate import TRACESTATE
-from mesh_replayer.retrace import MARK
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from mesh_replayer.resolve import Route, resolve
 from mesh_replayer.stubs.answers import FRAMING
 from mesh_replayer.stubs.fields import origin_form
 from mesh_replayer.stubs.http import Answer, Asked
-from mesh_replayer.target import check_methods, check_written, parse_target
+from mesh_replayer.target import check_methods, check_production, check_written, parse_target
 from mesh_replayer.wire.transport import WireTransport
 
 
@@ -20,6 +20,8 @@ class Passthrough:
 
     allowed: Sequence[str]
     """`allow_targets`."""
+    production: Sequence[str]
+    """Hosts that are never one."""
     allow_unsafe: bool
     addresses: Mapping[str, str]
     """Where a callee really is, by name, where that is known."""
@@ -63,6 +65,7 @@ class Passthrough:
     async def _route(self, address: str, method: str) -> Route:
         target = parse_target(address if "://" in address else f"http://{address}")
         check_written(target, self.allowed)
+        check_production(target, self.production)
         if not self.allow_unsafe:
             check_methods(target, [method])
         if address not in self._routes:

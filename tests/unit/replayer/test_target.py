@@ -3,7 +3,13 @@
 import pytest
 
 from mesh_core.errors import ConfigInvalid, TargetNotAllowed
-from mesh_replayer.target import check_addresses, check_methods, check_written, parse_target
+from mesh_replayer.target import (
+    check_addresses,
+    check_methods,
+    check_production,
+    check_written,
+    parse_target,
+)
 
 
 @pytest.mark.parametrize(
@@ -121,3 +127,28 @@ def test_methods_that_change_things_need_consent_elsewhere() -> None:
     check_methods(parse_target("staging.internal:443"), ["GET", "head", "OPTIONS"])
     with pytest.raises(TargetNotAllowed, match="POST, PURGE may change things"):
         check_methods(parse_target("staging.internal:443"), ["GET", "POST", "PURGE", "POST"])
+
+
+@pytest.mark.parametrize("text", ["shop.example:443", "https://api.shop.example", "API.shop.example.:80"])
+def test_production_is_never_a_target(text: str) -> None:
+    """Case P3."""
+    target = parse_target(text)
+    check_written(target, [f"{target.host}:{target.port}"])
+
+    with pytest.raises(TargetNotAllowed, match="is production"):
+        check_production(target, ["shop.example", "*.shop.example"])
+
+
+@pytest.mark.parametrize(
+    "text", ["otherhop.example:80", "shop.example.org:80", "localhost:80", "xshop.example:1"]
+)
+def test_what_only_looks_like_production_is_not(text: str) -> None:
+    check_production(parse_target(text), ["shop.example", "*.shop.example"])
+
+
+def test_the_host_where_requests_were_recorded_is_no_target() -> None:
+    with pytest.raises(TargetNotAllowed, match="--allow-recorded-host"):
+        check_production(parse_target("shop.example:8443"), (), ["Shop.example"])
+
+    check_production(parse_target("staging.example:80"), (), ["shop.example:80", "[::1]:80", ""])
+    check_production(parse_target("localhost:80"), (), ["localhost:8002"])
