@@ -61,6 +61,18 @@ def until_metric(admin: str, name: str, least: float) -> None:
         threading.Event().wait(0.02)
 
 
+def memory_of(pid: int, what: str) -> int:
+    """Bytes that a process has in memory: `VmRSS` now, `VmHWM` at most. Source: proc(5)."""
+    found = re.search(rf"^{what}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def forget_peak(pid: int) -> None:
+    """Let the most that a process had in memory be what it has now. Source: proc(5), clear_refs."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 def children(pid: int) -> list[int]:
     """A process's children."""
     found: list[int] = []
