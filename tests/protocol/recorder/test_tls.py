@@ -235,6 +235,75 @@ def test_a_client_that_distrusts_the_authority_is_said(
     assert "does not trust" in (exchange.error or "")
 
 
+def demanding(certificate: Path, authority: TestAuthority, *, newest: bool = True) -> ssl.SSLContext:
+    """A server that asks its client for a certificate."""
+    context = serving(certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    if not newest:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(authority.cert)
+    return context
+
+
+def test_a_tunnel_leaves_a_clients_own_certificate_to_it(
+    tmp_path: Path, authority: TestAuthority, certificate: Path
+) -> None:
+    """Case R29: an upstream with mutual TLS, which is not looked into."""
+
+    async def scenario() -> tuple[bytes, Exchange]:
+        async with (
+            upstream(answering(ok()), tls=demanding(certificate, authority)) as behind,
+            rig(tmp_path) as running,
+        ):
+            async with client(running.outbound) as talk:
+                assert b" 200 " in await _connect(talk, behind.port)
+                context = trusting(authority.cert)
+                context.load_cert_chain(certificate)
+                await talk.writer.start_tls(context, server_hostname="localhost")
+                await talk.say(get(b"/inside"))
+                heard = await talk.until(b"hello")
+            await running.seen(1)
+            return heard, await running.only()
+
+    heard, exchange = run(scenario)
+
+    assert heard.endswith(b"hello")
+    assert (exchange.opaque, exchange.outcome) == (True, Outcome.OK)
+
+
+@pytest.mark.parametrize("newest", [True, False])
+@pytest.mark.parametrize("tunnel", [True, False])
+def test_an_upstream_that_asks_the_sidecar_for_a_certificate_refuses_it(
+    tmp_path: Path, authority: TestAuthority, certificate: Path, tunnel: bool, newest: bool
+) -> None:
+    """Case R29: mutual TLS that is looked into; the client's own certificate cannot be handed on.
+
+    A server of TLS 1.3 says so only after the handshake, by closing.
+    """
+
+    async def scenario() -> tuple[bytes, list[Exchange]]:
+        context = demanding(certificate, authority, newest=newest)
+        async with upstream(answering(ok()), tls=context) as behind:
+            changes: dict[str, object] = {"upstream_ca": authority.cert}
+            changes |= {"intercept_all": True} if tunnel else {"scheme": "https"}
+            async with rig(tmp_path, behind.port, **changes) as running:  # type: ignore[arg-type]
+                async with client(running.outbound if tunnel else running.inbound) as talk:
+                    if tunnel:
+                        assert b" 200 " in await _connect(talk, behind.port)
+                        trust = trusting(project_ca(tmp_path / "ca").cert)
+                        await talk.writer.start_tls(trust, server_hostname="localhost")
+                    await talk.say(get())
+                    answer = await talk.end()
+                await running.seen(1)
+                return answer, await running.recorded()
+
+    answer, (exchange,) = run(scenario)
+
+    assert b" 502 " in answer
+    expected = Outcome.UPSTREAM_RESET if newest else Outcome.TLS_FAILED
+    assert (exchange.outcome, exchange.synthesized) == (expected, Synthesized.PROXY)
+
+
 def test_plain_http_in_a_tunnel_is_recorded(tmp_path: Path) -> None:
     """Case R44: undici asks for a tunnel for plain HTTP too; also when the tunnel closes right after."""
 
