@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
+from mesh_replayer.look.safe import safe
 from mesh_replayer.reports.grouping import varied
 from mesh_replayer.reports.markdown import markdown
 from mesh_replayer.reports.standing import Standing, standing, summary, title
@@ -33,13 +34,17 @@ class GitHubReport:
         elif isinstance(event, Judged):
             self._judged.append(event)
         elif isinstance(event, RunFinished) and self._started is not None:
-            self.annotate(_annotations(self._judged))
+            self.annotate(_annotations(self._judged, event))
             self.summarise(markdown(self._started, self._judged, event))
 
 
-def _annotations(judged: list[Judged]) -> str:
-    wrong = varied(each for each in judged if standing(each) in (Standing.FAILED, Standing.ERROR))
-    lines = [_annotation(each) for each in wrong[:MOST_ANNOTATIONS]]
+def _annotations(judged: list[Judged], finished: RunFinished) -> str:
+    told = varied(each for each in judged if standing(each) in (Standing.FAILED, Standing.ERROR))
+    wrong = [_annotation(each) for each in told]
+    if finished.stubs is not None:
+        missed = dict.fromkeys(safe(each.sentence) for each in finished.stubs.misses)
+        wrong += [f"::error title=never recorded::{_data(sentence)}" for sentence in missed]
+    lines = wrong[:MOST_ANNOTATIONS]
     if len(wrong) > MOST_ANNOTATIONS:
         more = f"{len(wrong) - MOST_ANNOTATIONS:,} more, see the step's summary"
         lines.append(f"::notice title=mesh-replay::{more}")

@@ -23,6 +23,7 @@ from mesh_replayer.look.words import duration, moment
 from mesh_replayer.reports.grouping import grouped
 from mesh_replayer.reports.sides import Row, side_by_side
 from mesh_replayer.reports.standing import Standing, standing, summary, title
+from mesh_replayer.reports.terminal import closing_lines, started_lines
 
 _MOST_DIFFERENCES = 50
 """Of one exchange."""
@@ -67,6 +68,7 @@ class HtmlReport:
             started=started,
             finished=finished,
             counts=finished.counts,
+            about=[line.plain.strip() for line in (*started_lines(started), *closing_lines(finished))],
             groups=[self._group(alike) for alike in groups],
             passed=[_line(each) for each in self._judged if standing(each) is Standing.PASSED],
         )

@@ -12,7 +12,9 @@ from xml.etree import ElementTree as XML
 
 from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
 from mesh_replayer.look.differences import difference_lines, left_out_lines
+from mesh_replayer.look.safe import safe
 from mesh_replayer.reports.standing import Standing, standing, summary, title
+from mesh_replayer.stubs.told import StubsTold
 
 _ILLEGAL = re.compile("[^\\t\\n\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 """What XML 1.0 has no place for, escaped or not (section 2.2)."""
@@ -37,6 +39,8 @@ class JUnitReport:
         elif isinstance(event, Judged):
             self._cases.setdefault(event.exchange.service, []).append(self._case(event))
         elif isinstance(event, RunFinished) and self._started is not None:
+            if event.stubs is not None and event.stubs.misses:
+                self._cases["stubs"] = [_missed(sentence) for sentence in _sentences(event.stubs)]
             self.write(_document(self._started, self._cases))
 
     def _case(self, judged: Judged) -> XML.Element:
@@ -54,6 +58,18 @@ class JUnitReport:
             if element != "skipped":
                 told.text = _legal("\n".join(_details(judged)))
         return case
+
+
+def _sentences(told: StubsTold) -> Iterable[str]:
+    return dict.fromkeys(missed.sentence for missed in told.misses)
+
+
+def _missed(sentence: str) -> XML.Element:
+    """A call to a stub that was never recorded: the run fails for it, and no exchange does."""
+    text = _legal(safe(sentence))
+    case = XML.Element("testcase", classname="stubs", name=text)
+    XML.SubElement(case, "failure", type="never_recorded", message=text)
+    return case
 
 
 def _details(judged: Judged) -> Iterable[str]:

@@ -15,6 +15,7 @@ from mesh_replayer.look.differences import place, value_text
 from mesh_replayer.look.safe import safe
 from mesh_replayer.reports.grouping import grouped
 from mesh_replayer.reports.standing import Standing, standing, summary, title
+from mesh_replayer.reports.terminal import closing_lines, started_lines
 
 MOST_BYTES = 900_000
 """GitHub drops a step's summary whole above 1 MiB."""
@@ -74,12 +75,9 @@ def _head(started: RunStarted, finished: RunFinished) -> Iterator[str]:
     counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in finished.counts.items())
     stopped = "interrupted: " if finished.interrupted else ""
     yield f"# {sign} mesh-replay: {stopped}{counts or 'nothing was sent'}\n\n"
-    for choice in started.plan.choices:
-        yield f"{code(choice.target.text)} stands for {code(choice.service)}. "
-    yield f"Run {code(started.run_id)}"
-    yield f", trace {code(started.plan.trace_id)}.\n\n" if started.plan.trace_id else ".\n\n"
-    for note in started.notes:
-        yield f"> {code(note)}\n\n"
+    for line in (*started_lines(started), *closing_lines(finished)):
+        yield f"- {code(line.plain.strip())}\n"
+    yield "\n"
 
 
 def _group(alike: Sequence[Judged]) -> Iterator[str]:

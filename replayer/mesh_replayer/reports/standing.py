@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 from mesh_replayer.events import Judged
-from mesh_replayer.look.differences import place, value_text
+from mesh_replayer.look.differences import difference_lines
 from mesh_replayer.look.safe import safe, shortened
 from mesh_replayer.verdict import Verdict, what
 
@@ -42,8 +42,8 @@ def summary(judged: Judged) -> str:
         return shortened(safe(judged.reason), _MOST_REASON)
     telling = next((each for each in judged.differences if each.counts), None)
     if telling is not None:
-        then, now = (value_text(value, _MOST_REASON // 3) for value in (telling.recorded, telling.replayed))
-        return f"{shortened(safe(place(telling)), _MOST_REASON // 3)}: {then} then, {now} now"
+        [line] = difference_lines([telling], _MOST_REASON // 2)
+        return shortened(line.plain, _MOST_REASON)
     return "" if judged.replayed is None else f"{what(judged.exchange)} then, {what(judged.replayed)} now"
 
 

@@ -108,16 +108,21 @@ def result_lines(judged: list[Judged], finished: RunFinished, width: int) -> Ite
     """A line or more for all that are alike, then the counts."""
     for alike in grouped(judged):
         yield from _group(alike, width)
-    if finished.stubs is not None:
-        yield from stub_lines(finished.stubs)
-    if finished.lateness is not None:
-        yield _lateness_line(finished.lateness)
+    yield from closing_lines(finished)
     counts = ", ".join(f"{count} {name}" for name, count in finished.counts.items()) or "nothing was sent"
     line = Text("interrupted: " if finished.interrupted else "")
     line.append(counts, "bold")
     if finished.old_failures:
         line.append("; reproduced are old failures: they fail nothing without --fail-on reproduced", "dim")
     yield line
+
+
+def closing_lines(finished: RunFinished) -> Iterator[Text]:
+    """What is said of the run as a whole: how stubs were used, and how well it kept to its pace."""
+    if finished.stubs is not None:
+        yield from stub_lines(finished.stubs)
+    if finished.lateness is not None:
+        yield _lateness_line(finished.lateness)
 
 
 def _lateness_line(lateness: Lateness) -> Text:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from junitparser import JUnitXml
 from msgspec.structs import replace
 
 from mesh_core.ids import uuid7
@@ -123,7 +124,9 @@ def test_a_poll_is_answered_in_order_and_once_too_often_is_a_miss(desk: Desk) ->
     states = ["PENDING", "PENDING", "DONE"]
     desk.keep([(exchange, bodies), *(call(exchange, at, answer=state) for at, state in enumerate(states))])
 
-    document = replayed(desk, [["GET", "http://inventory.internal/stock/sku", None]] * 4, code=1)
+    xml = desk.folder / "junit.xml"
+    calls = [["GET", "http://inventory.internal/stock/sku", None]] * 4
+    document = replayed(desk, calls, "--report", f"junit:{xml}", code=1)
 
     first, second, third, (status, fourth) = answers(document)
     assert [first, second, third] == [[200, '"PENDING"'], [200, '"PENDING"'], [200, '"DONE"']]
@@ -133,6 +136,8 @@ def test_a_poll_is_answered_in_order_and_once_too_often_is_a_miss(desk: Desk) ->
         in json.loads(fourth)["error"]["message"]
     )
     assert document["stubs"]["missed"] == 1
+    [missed] = [suite for suite in JUnitXml.fromfile(str(xml)) if suite.name == "stubs"]
+    assert (missed.failures, [case.result[0].type for case in missed]) == (1, ["never_recorded"])
 
 
 def test_a_miss_names_the_nearest_call_and_what_differs(desk: Desk) -> None:
