@@ -13,6 +13,7 @@ from pathlib import Path
 from mesh_core.frames import Frame, Gap, Run, encode_block, pack_frame
 from mesh_core.model import Bodies, Exchange
 from mesh_recorder.counters import Drops
+from mesh_recorder.room import Room
 from mesh_recorder.settings import Durability
 from mesh_recorder.shed import Shed, shed, without_bodies
 from mesh_recorder.ship import Shipper
@@ -26,6 +27,8 @@ SEAL_SECONDS = 0.2
 """A segment is sealed after this time where the shipper has nothing else to do."""
 SEAL_BYTES = 8 * 1024 * 1024
 """A segment is sealed at this size, whatever the shipper does."""
+DISK_FULL = "disk_full"
+"""The reason for what is dropped so that others have something left of the disk."""
 RETRY_SECONDS = 1.0
 """A spool that cannot be opened is tried again after this time."""
 BLOCK_BYTES = 256 * 1024
@@ -70,6 +73,7 @@ class Journal:
         self._each = durability is Durability.EACH
         self._folder = folder
         self._cap = cap
+        self._room = Room(cap)
         self._shipper = shipper
         self._spool: Spool | None = None
         self._seq = 0
@@ -124,9 +128,10 @@ class Journal:
 
     def room_for(self, exchange: Exchange, bodies: Bodies) -> tuple[Exchange, Bodies] | None:
         """What there is room for of an exchange; None, and counted, where there is none."""
-        what = shed(failed=exchange.failed, used=self.used, cap=self._cap)
+        limit = self._room.limit(self.folder, self.used)
+        what = shed(failed=exchange.failed, used=self.used, cap=limit)
         if what is Shed.ALL:
-            self.drop("spool_full", 1, exchange.started_at, exchange.ended_at)
+            self.drop_one("spool_full" if limit == self._cap else DISK_FULL, exchange)
             return None
         return (without_bodies(exchange), {}) if what is Shed.BODIES else (exchange, bodies)
 
@@ -165,6 +170,17 @@ class Journal:
         """Count exchanges that are not recorded; the gap is written with the next sync."""
         self.dropped[reason] = self.dropped.get(reason, 0) + count
         self._drops.add(reason, count, started_at, ended_at)
+
+    def drop_one(self, reason: str, exchange: Exchange) -> None:
+        """Count one exchange that is not recorded."""
+        if reason == DISK_FULL:
+            self._warn("the spool's disk is almost full, and what is left of it is for others")
+        self.drop(reason, 1, exchange.started_at, exchange.ended_at)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether what is left of the disk is for others."""
+        return self._room.crowded(self.folder, self.used)
 
     def drop_now(self, reason: str) -> None:
         """Count an exchange that is not recorded, and of which no more is known than that it is so now."""

@@ -10,7 +10,7 @@ from mesh_core.model import Bodies, Exchange
 from mesh_core.together import keys_of
 from mesh_recorder.gone import Gone
 from mesh_recorder.held import Held, HeldSegment
-from mesh_recorder.journal import Journal
+from mesh_recorder.journal import DISK_FULL, Journal
 from mesh_recorder.keep import KEEP, NO_ROOM, Keeping
 from mesh_recorder.spool import Sealed
 
@@ -117,6 +117,9 @@ class Selection:
             self._write_all(before)
         if exchange.failed or self._keeping.wanted(keys, now):
             self._write(exchange, bodies)
+            return
+        if self._journal.crowded:
+            self._journal.drop_one(DISK_FULL, exchange)
             return
         try:
             held.put(self._journal.place(), exchange, bodies, keys, now)

@@ -273,8 +273,7 @@ class Shipper:
         self.away = None
 
     def _pause(self, failures: int) -> None:
-        wait = min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 16)) * random.uniform(0.5, 1.0)  # noqa: S311  # jitter is no secret
-        until = time.monotonic() + wait
+        until = time.monotonic() + wait_after(failures, random.random())  # noqa: S311  # jitter is no secret
         with self._changed:
             if self._ending and not self._hurried:
                 self._last_tries = max(0, self._last_tries - 1)
@@ -290,6 +289,18 @@ class Shipper:
             sink.close()
         except Exception as error:  # noqa: BLE001  # a broken connection may fail to close; it is gone either way
             logger.debug("closing the store failed: %s", error)
+
+
+def wait_after(failures: int, chance: float) -> float:
+    """Seconds to wait after so many failures in a row.
+
+    Not the same for all sidecars of a store, so that it is not met by all at once when it is back.
+
+    Args:
+        failures: at least one.
+        chance: between 0 and 1.
+    """
+    return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 16)) * (0.5 + chance / 2)
 
 
 def _lost_in(segment: Segment, sealed: Sealed) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mesh_core.frames import Run, encode_header
+from mesh_store.disk import make_private_folder
 
 SYNC_BYTES = 1024 * 1024
 """As many bytes may be written before they are synced."""
@@ -158,7 +159,7 @@ def _take_folder(wanted: Path) -> tuple[Path, int]:
     """The first folder of `wanted`, `wanted~2`, … that no other recorder holds, and its lock."""
     for number in range(1, MOST_FOLDERS + 1):
         folder = wanted if number == 1 else wanted.with_name(f"{wanted.name}~{number}")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
         lock = _lock(folder)
         if lock is not None:
             return folder, lock

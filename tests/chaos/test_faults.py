@@ -165,7 +165,7 @@ def test_a_full_disk(tmp_path: Path, store_url: str) -> None:
     async def scenario(disk: Path) -> Told:
         async with traffic(tmp_path, store_url, spool_dir=disk / "spool") as flow:
             flow.gate.shut.set()
-            await flow.until(lambda counters: counters.dropped.get("spool_unwritable", 0) >= 10)
+            await flow.until(lambda counters: counters.dropped.get("disk_full", 0) >= 10)
             flow.gate.shut.clear()
             stored = flow.sidecar.counters.stored
             await flow.until(lambda counters: counters.stored > stored + 5)
@@ -174,7 +174,7 @@ def test_a_full_disk(tmp_path: Path, store_url: str) -> None:
     with a_small_disk(tmp_path / "disk", "size=1m") as disk:
         told = run(lambda: scenario(disk))
 
-    account(store_url, told, dropped={"spool_unwritable"}, lossy=True)
+    account(store_url, told, dropped={"disk_full"}, lossy=True)
 
 
 def test_a_spool_that_cannot_be_written(tmp_path: Path, store_url: str) -> None:
@@ -345,11 +345,13 @@ def test_a_store_whose_disk_is_full(tmp_path: Path) -> None:
         account(url, told, dropped=set(), lossy=False)
 
 
-@pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.HANG, Mode.SLOW, Mode.RESET], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "mode", [Mode.REFUSE, Mode.HANG, Mode.SLOW, Mode.RESET, Mode.DEAF], ids=lambda m: m.name
+)
 def test_a_postgres_that_misbehaves(
     tmp_path: Path, postgres_server: str, postgres_template: str, mode: Mode
 ) -> None:
-    """Case R23: refusing, hanging, slow, resetting in the middle of a batch."""
+    """Cases R23, R26: refusing, hanging, slow, resetting in a batch, or between commit and answer."""
 
     async def scenario(url: str, proxy: TcpProxy) -> Told:
         async with traffic(tmp_path, url) as flow:
@@ -360,7 +362,7 @@ def test_a_postgres_that_misbehaves(
             while flow.gate.tries < tries + 1 and flow.sidecar.store_away is None:
                 await flow.ask(5)
             await flow.ask(20)
-            if mode is Mode.RESET:
+            if mode in (Mode.RESET, Mode.DEAF):
                 while not proxy.resets:
                     await flow.ask(1)
             await asyncio.to_thread(proxy.turn, Mode.PASS)

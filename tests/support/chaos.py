@@ -24,6 +24,7 @@ class Mode(Enum):
     HANG = "takes, and answers nothing"
     SLOW = "a little at a time"
     RESET = "breaks off in the middle"
+    DEAF = "has it committed, and breaks off before the answer"
 
 
 class TcpProxy:
@@ -40,6 +41,7 @@ class TcpProxy:
         self.mode = Mode.PASS
         self.refused = 0
         self.resets = 0
+        self._committing = False
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -114,6 +116,13 @@ class TcpProxy:
         assert self._open is not None
         while data := await reader.read(65536):
             await self._open.wait()
+            if self.mode is Mode.DEAF and self._committing and not ask:
+                self._committing, self.resets = False, self.resets + 1
+                for each in list(self._writers):
+                    each.transport.abort()
+                return
+            if ask and b"COMMIT" in data:
+                self._committing = True
             if self.mode is Mode.RESET and ask and len(data) > 1000:
                 writer.write(data[: len(data) // 2])
                 self.resets += 1

@@ -3,16 +3,21 @@ import logging
 import os
 import resource
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from mesh_core.config import Keep
 from mesh_core.frames import Run, decode_segment
 from mesh_core.model import Bodies, Exchange
+from mesh_recorder import room
+from mesh_recorder.keep import Keeping
 from mesh_recorder.pipeline import Pipeline
 from mesh_recorder.settings import Durability
+from mesh_recorder.ship import FIRST_WAIT, LONGEST_WAIT, wait_after
 from support.recorded import RUN, FakeCapture, MemoryStore, finish
 
 
@@ -28,6 +33,7 @@ def a_pipeline(
     budget: int = 2**26,
     cap: int = 2**30,
     durability: Durability = Durability.BATCH,
+    keeping: Keeping | None = None,
 ) -> Pipeline[FakeCapture]:
     return Pipeline(
         finish=finish,
@@ -38,6 +44,7 @@ def a_pipeline(
         budget=budget,
         cap=cap,
         durability=durability,
+        keeping=keeping,
     )
 
 
@@ -244,6 +251,55 @@ def test_a_spool_that_fills_up_gives_bodies_then_successes_then_failures(tmp_pat
     assert kept["/2"] is not None
     assert (kept["/2"].stored, kept["/2"].size, kept["/2"].truncated) == (0, 5_000, True)
     assert counters.dropped == {"spool_full": 2}
+
+
+def test_a_disk_that_is_almost_full_is_left_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the recording may take is what is free beyond a reserve; the service may share the disk."""
+    monkeypatch.setattr(room, "reserve", lambda size: 2 * size)
+    for keep in (Keep.ALL, Keep.TRACE_FAILURES):
+        pipeline = a_pipeline(tmp_path / keep, keeping=Keeping(keep=keep))
+        pipeline.start()
+        pipeline.offer(FakeCapture(1))
+        pipeline.offer(FakeCapture(2, failed=True))
+        counters = pipeline.drain(20)
+
+        assert counters.balanced
+        assert counters.dropped == {"disk_full": 2}
+
+
+def test_what_stays_free_is_less_on_a_small_disk() -> None:
+    assert room.reserve(1024**4) == room.KEEP_FREE
+    assert room.reserve(100 * 1024**2) == 5 * 1024**2
+    assert room.Room(1000).limit(Path("/nowhere/at/all"), used=10) == 1000
+
+
+def test_a_store_that_fails_is_asked_ever_less_often_and_not_by_all_at_once() -> None:
+    least = [wait_after(failures, 0.0) for failures in range(1, 40)]
+    most = [wait_after(failures, 1.0) for failures in range(1, 40)]
+
+    assert least == sorted(least)
+    assert all(high == 2 * low for low, high in zip(least, most, strict=True))
+    assert (most[0], most[-1]) == (FIRST_WAIT, LONGEST_WAIT)
+
+
+def test_nobody_else_may_read_the_spool_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        keeping = Keeping(keep=Keep.TRACE_FAILURES)
+        pipeline = a_pipeline(tmp_path / "project" / "spool" / "cart", None, keeping=keeping)
+        pipeline.start()
+        pipeline.offer(FakeCapture(1))
+        pipeline.offer(FakeCapture(2, failed=True, trace="b" * 32))
+        pipeline.drain(10)
+    finally:
+        os.umask(before)
+
+    found = list((tmp_path / "project").rglob("*"))
+    assert {path.suffix for path in found if path.is_file()} == {".seg", ".held", ""}
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [tmp_path / "project", *found]}
+    assert all(mode == (0o600 if "." in name or name == "lock" else 0o700) for name, mode in modes.items())
 
 
 def test_a_torn_tail_is_cut_and_counted(tmp_path: Path) -> None:
