@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -211,6 +212,15 @@ def test_help_has_examples(command: str) -> None:
 
     assert "Examples:" in told
     assert f"mesh-store {command}" in told
+
+
+def test_the_reference_has_every_command_and_every_option() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "reference" / "mesh-store.md").read_text()
+    for name, command in main.commands.items():
+        assert f"`mesh-store {name}" in text or f"`{name} " in text, name
+        for parameter in command.params:
+            for option in parameter.opts if isinstance(parameter, click.Option) else ():
+                assert option in text, (name, option)
 
 
 @pytest.mark.parametrize(
