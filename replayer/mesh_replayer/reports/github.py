@@ -1,44 +1,21 @@
-"""The report for GitHub Actions: annotations, and the step's summary. Pure.
+"""Annotations for GitHub Actions; the step's summary is the Markdown report. Pure.
 
 GitHub shows ten annotations of a kind for a step and drops the rest without a word, so the count of the
 rest is an annotation of another kind. Source: GitHub's documentation, "Workflow commands".
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
-from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
+from mesh_replayer.events import Judged, RunFinished
 from mesh_replayer.look.safe import safe
 from mesh_replayer.reports.grouping import varied
-from mesh_replayer.reports.markdown import markdown
 from mesh_replayer.reports.standing import Standing, standing, summary, title
 
 MOST_ANNOTATIONS = 10
 
 
-@dataclass(slots=True)
-class GitHubReport:
-    """Collects a run; writes annotations and the summary once."""
-
-    annotate: Callable[[str], None]
-    """Takes lines for the log."""
-    summarise: Callable[[str], None]
-    """Takes Markdown for the step's summary."""
-    _started: RunStarted | None = None
-    _judged: list[Judged] = field(default_factory=list)
-
-    def handle(self, event: Event) -> None:
-        """Take one event."""
-        if isinstance(event, RunStarted):
-            self._started = event
-        elif isinstance(event, Judged):
-            self._judged.append(event)
-        elif isinstance(event, RunFinished) and self._started is not None:
-            self.annotate(_annotations(self._judged, event))
-            self.summarise(markdown(self._started, self._judged, event))
-
-
-def _annotations(judged: list[Judged], finished: RunFinished) -> str:
+def annotations(judged: Sequence[Judged], finished: RunFinished) -> str:
+    """Lines for the log, which the runner reads."""
     told = varied(each for each in judged if standing(each) in (Standing.FAILED, Standing.ERROR))
     wrong = [_annotation(each) for each in told]
     if finished.stubs is not None:

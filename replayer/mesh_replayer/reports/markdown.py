@@ -5,12 +5,11 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mesh_replayer.diff import Difference
-from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
+from mesh_replayer.events import Judged, RunFinished, RunStarted
 from mesh_replayer.look.differences import place, value_text
 from mesh_replayer.look.safe import safe
 from mesh_replayer.reports.grouping import grouped
@@ -29,24 +28,6 @@ _HEADS = {
     Standing.ERROR: "What the environment refused",
     Standing.SKIPPED: "What was not judged",
 }
-
-
-@dataclass(slots=True)
-class MarkdownReport:
-    """Collects a run and writes it once."""
-
-    write: Callable[[str], None]
-    _started: RunStarted | None = None
-    _judged: list[Judged] = field(default_factory=list)
-
-    def handle(self, event: Event) -> None:
-        """Take one event."""
-        if isinstance(event, RunStarted):
-            self._started = event
-        elif isinstance(event, Judged):
-            self._judged.append(event)
-        elif isinstance(event, RunFinished) and self._started is not None:
-            self.write(markdown(self._started, self._judged, event))
 
 
 def markdown(

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from mesh_core.errors import ConfigInvalid
-from mesh_replayer.events import Event
+from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
 from mesh_replayer.look.console import console
-from mesh_replayer.reports.github import GitHubReport
+from mesh_replayer.reports.collected import Collected
+from mesh_replayer.reports.github import annotations
 from mesh_replayer.reports.html import HtmlReport
-from mesh_replayer.reports.json_report import JsonReport
 from mesh_replayer.reports.junit import JUnitReport
-from mesh_replayer.reports.markdown import MarkdownReport
+from mesh_replayer.reports.markdown import markdown
+from mesh_replayer.reports.shapes import json_text
 from mesh_replayer.reports.terminal import TerminalReport
 from mesh_store.disk import write_private
 
@@ -47,13 +48,13 @@ def _open(text: str, *, stdout_taken: bool) -> Handle:
     kind, colon, file = text.partition(":")
     write = _to_file(Path(file)) if file else _to_stdout
     if kind == "json":
-        return JsonReport(write).handle
+        return Collected(lambda *run: write(json_text(*run))).handle
     if kind == "junit":
         return JUnitReport(write).handle
     if kind == "html":
         return HtmlReport(write).handle
     if kind == "markdown":
-        return MarkdownReport(write).handle
+        return Collected(lambda *run: write(markdown(*run))).handle
     if kind == "terminal" and not colon:
         return TerminalReport(console(sys.stderr if stdout_taken else sys.stdout)).handle
     if kind == "github" and not colon:
@@ -67,9 +68,13 @@ def _github(environ: Mapping[str, str], *, stdout_taken: bool) -> Handle:
         raise ConfigInvalid(
             "--report github works inside GitHub Actions only", hint="take --report markdown:FILE elsewhere"
         )
-    return GitHubReport(
-        lambda lines: click.echo(lines, nl=False, err=stdout_taken), _appending(Path(environ[_SUMMARY]))
-    ).handle
+    append = _appending(Path(environ[_SUMMARY]))
+
+    def finish(started: RunStarted, judged: Sequence[Judged], finished: RunFinished) -> None:
+        click.echo(annotations(judged, finished), nl=False, err=stdout_taken)
+        append(markdown(started, judged, finished))
+
+    return Collected(finish).handle
 
 
 def _to_stdout(content: str | bytes) -> None:

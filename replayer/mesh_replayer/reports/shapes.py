@@ -35,6 +35,11 @@ def run_json(started: RunStarted, judged: Sequence[Judged], finished: RunFinishe
     }
 
 
+def json_text(started: RunStarted, judged: Sequence[Judged], finished: RunFinished) -> str:
+    """A whole run as one JSON document, in ASCII."""
+    return json.dumps(run_json(started, judged, finished), ensure_ascii=True, indent=2) + "\n"
+
+
 def plan_json(plan: Plan) -> dict[str, Any]:
     """Where a plan goes, and whom that stands for."""
     first = plan.choices[0]

@@ -1,18 +1,16 @@
-"""The report for programs: one JSON document when the run is over."""
+"""A report that is made once, when the run is over. Pure."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
-from mesh_replayer.reports.shapes import run_json
 
 
 @dataclass(slots=True)
-class JsonReport:
-    """Collects a run and writes it once."""
+class Collected:
+    """Collects a run, and hands it over whole."""
 
-    write: Callable[[str], None]
+    finish: Callable[[RunStarted, Sequence[Judged], RunFinished], None]
     _started: RunStarted | None = None
     _judged: list[Judged] = field(default_factory=list)
 
@@ -23,5 +21,4 @@ class JsonReport:
         elif isinstance(event, Judged):
             self._judged.append(event)
         elif isinstance(event, RunFinished) and self._started is not None:
-            document = run_json(self._started, self._judged, event)
-            self.write(json.dumps(document, ensure_ascii=True, indent=2) + "\n")
+            self.finish(self._started, self._judged, event)
