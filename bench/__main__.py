@@ -6,8 +6,8 @@ Options after a single name are that benchmark's: `python -m bench recorder --he
 import sys
 from importlib import import_module
 
-NAMES = ("correlate", "recorder", "redact", "store")
-WITH_OPTIONS = ("recorder",)
+NAMES = ("correlate", "diff", "recorder", "redact", "store")
+WITH_OPTIONS = ("diff", "recorder")
 
 
 def main(words: list[str]) -> None:

@@ -1,11 +1,12 @@
 """Answers of the noisy shop as exchanges, clean or broken, and how well a judge tells them apart."""
 
 import json
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from mesh_replayer.diff import Comparison, Difference, Response, read_response
+from mesh_replayer.diff import Difference, Response, read_response
 from mesh_replayer.noise.deciding import Noise
 from mesh_replayer.noise.learning import Group, learn
 from mesh_replayer.noise.rule import NoiseRules
@@ -73,16 +74,25 @@ class Corpus:
         return read_response(exchange, bodies)
 
 
+def lower_bound(hits: int, tries: int) -> float:
+    """The lower bound of the 95 % interval of a share. Source: Wilson (1927)."""
+    if not tries:
+        return 0.0
+    z, share = 1.959964, hits / tries
+    middle = share + z * z / (2 * tries)
+    spread = z * math.sqrt(share * (1 - share) / tries + z * z / (4 * tries * tries))
+    return max(0.0, (middle - spread) / (1 + z * z / tries))
+
+
 type Judge = Callable[[Corpus], Callable[[Response, Response], Sequence[Difference]]]
-"""Learns from a corpus; then gives the differences that count."""
+"""Learns from a corpus; then gives the differences."""
 
 
 def ours(corpus: Corpus) -> Callable[[Response, Response], Sequence[Difference]]:
     """Our own judge: each answer is a trace of its own."""
 
     def judge(then: Response, now: Response) -> Sequence[Difference]:
-        comparison: Comparison = Noise(corpus.rules).compare(then, now)
-        return [difference for difference in comparison.differences if difference.counts]
+        return Noise(corpus.rules).compare(then, now).differences
 
     return judge
 
@@ -98,6 +108,9 @@ class Score:
     clean: int = 0
     false: int = 0
     """Clean answers that were told to differ."""
+    unsure: int = 0
+    """Clean answers of which it was not known."""
+    unsure_broken: int = 0
     misses: dict[str, int] = field(default_factory=dict)
     alarms: dict[str, int] = field(default_factory=dict)
 
@@ -106,29 +119,31 @@ class Score:
         return self.found + self.missed + self.misplaced
 
     def add(self, other: "Score") -> None:
-        for name in ("found", "missed", "misplaced", "clean", "false"):
+        for name in ("found", "missed", "misplaced", "clean", "false", "unsure", "unsure_broken"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for mine, theirs in ((self.misses, other.misses), (self.alarms, other.alarms)):
             for key, count in theirs.items():
                 mine[key] = mine.get(key, 0) + count
 
 
-def score(corpus: Corpus, judge: Judge, *, clean: int, each: int, placed: bool = True) -> Score:
+def score(corpus: Corpus, judge: Judge, *, clean: int, each: int) -> Score:
     """Judge `clean` unseen answers of each service, and `each` of every regression."""
     told, result = judge(corpus), Score()
     for service in SERVICES:
         for number in range(1_000, 1_000 + clean):
-            counting = told(corpus.recorded(service, number)[0], corpus.replayed(service, number)[0])
+            found = told(corpus.recorded(service, number)[0], corpus.replayed(service, number)[0])
+            counting = [difference for difference in found if difference.counts]
             result.clean += 1
             result.false += bool(counting)
+            result.unsure += not counting and any(difference.unsure for difference in found)
             for difference in counting:
                 key = f"{service} {difference.template} {difference.kind}"
                 result.alarms[key] = result.alarms.get(key, 0) + 1
     for regression in REGRESSIONS:
         for number in range(5_000, 5_000 + each):
-            counting = told(*corpus.broken(regression, number))
-            hit = any(is_at(regression, difference) for difference in counting)
-            if hit or (counting and not placed):
+            found = told(*corpus.broken(regression, number))
+            counting = [difference for difference in found if difference.counts]
+            if any(is_at(regression, difference) for difference in counting):
                 result.found += 1
                 continue
             result.misses[regression.name] = result.misses.get(regression.name, 0) + 1
@@ -136,6 +151,7 @@ def score(corpus: Corpus, judge: Judge, *, clean: int, each: int, placed: bool =
                 result.misplaced += 1
             else:
                 result.missed += 1
+                result.unsure_broken += any(difference.unsure for difference in found)
     return result
 
 

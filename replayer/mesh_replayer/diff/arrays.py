@@ -141,8 +141,7 @@ def _as_multiset(joining: Joining, old: range, new: range) -> Joined:
     if not old or not new or len(old) == len(new) == 1:
         pairs = tuple(zip(old, new, strict=False))
         return Joined(pairs, tuple(old[len(pairs) :]), tuple(new[len(pairs) :]))
-    equal, old_left, new_left = _matched(joining, old, new, canonical)
-    masked, old_left, new_left = _matched(joining, old_left, new_left, joining.text)
+    matched, old_left, new_left = _matched(joining, old, new)
     similar = list(_similar(joining, old_left, new_left))
     paired_old, paired_new = {pair[0] for pair in similar}, {pair[1] for pair in similar}
     old_left = [at for at in old_left if at not in paired_old]
@@ -152,22 +151,41 @@ def _as_multiset(joining: Joining, old: range, new: range) -> Joined:
         rest = list(zip(old_left, new_left, strict=True))
         old_left = new_left = []
     names = [_short(item, at) for at, item in enumerate(joining.recorded)]
-    order = _order([*equal, *masked], names)
-    pairs = tuple(sorted([*masked, *similar, *rest]))
+    order = _order(matched, names)
+    pairs = tuple(sorted([*matched, *similar, *rest]))
     return Joined(pairs, tuple(old_left), tuple(new_left), order)
 
 
-def _matched(
-    joining: Joining, old: Iterable[int], new: Sequence[int], text: Callable[[Any], str]
-) -> tuple[Pairs, list[int], list[int]]:
-    """Items with one text, in order; and the indices of those that are left on each side."""
+def _matched(joining: Joining, old: Iterable[int], new: Iterable[int]) -> tuple[Pairs, list[int], list[int]]:
+    """Items that are equal but for what is masked; and the indices of those that are left on each side."""
+    places: defaultdict[str, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for at in old:
+        places[joining.text(joining.recorded[at])][0].append(at)
+    for at in new:
+        places[joining.text(joining.replayed[at])][1].append(at)
+    pairs: Pairs = []
+    old_left: list[int] = []
+    new_left: list[int] = []
+    for then, now in places.values():
+        if then and now and (len(then) > 1 or len(now) > 1):
+            equal, then, now = _equal(joining, then, now)  # noqa: PLW2901 (what is left of it)
+            pairs += equal
+        both = min(len(then), len(now))
+        pairs += zip(then[:both], now[:both], strict=True)
+        old_left += then[both:]
+        new_left += now[both:]
+    return pairs, sorted(old_left), sorted(new_left)
+
+
+def _equal(joining: Joining, then: list[int], now: list[int]) -> tuple[Pairs, list[int], list[int]]:
+    """Of items that are alike, those that are wholly equal, in order; and what is left on each side."""
     places: defaultdict[str, list[int]] = defaultdict(list)
-    for at in reversed(new):
-        places[text(joining.replayed[at])].append(at)
+    for at in reversed(now):
+        places[canonical(joining.replayed[at])].append(at)
     pairs: Pairs = []
     left: list[int] = []
-    for at in old:
-        like = places[text(joining.recorded[at])]
+    for at in then:
+        like = places[canonical(joining.recorded[at])]
         if like:
             pairs.append((at, like.pop()))
         else:

@@ -46,13 +46,18 @@ class Masking:
 
     def masked(self, value: Any, template: str) -> Any:
         """The value with a shape, or nothing, in place of what is masked."""
-        if self.noisy and template in self.noisy and not isinstance(value, dict | list):
-            return {"": None}
-        if isinstance(value, dict):
+        kind = type(value)
+        if kind is dict:
+            if not self.noisy:
+                return {name: self.masked(member, "") for name, member in value.items()}
             return {name: self.masked(member, self._below(template, name)) for name, member in value.items()}
-        if isinstance(value, list):
+        if kind is list:
             below = f"{template}[*]" if self.noisy else ""
             return [self.masked(item, below) for item in value]
+        if self.noisy and template in self.noisy:
+            return {"": None}
+        if (kind is str and len(value) < 8) or kind is bool or value is None:
+            return value
         shape = shape_of(value)
         return value if shape is None else {"": shape}
 

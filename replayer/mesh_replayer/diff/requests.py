@@ -1,7 +1,8 @@
 """Two recorded requests compared, for two exchanges that are laid side by side. Pure."""
 
-import dataclasses
 from collections.abc import Iterator
+
+from msgspec import structs
 
 from mesh_core.model import Bodies, Exchange
 from mesh_replayer.diff.bodies import compare_bodies, read_body
@@ -31,4 +32,4 @@ def _differences(one: Exchange, other: Exchange, bodies: Bodies) -> Iterator[Dif
     trailers, _ = compare_fields(one.request_trailers, other.request_trailers, Where.TRAILER)
     body, _ = compare_bodies(read_body(one.request_body, bodies), read_body(other.request_body, bodies))
     for difference in (*headers, *trailers, *body):
-        yield dataclasses.replace(difference, where=_IN_REQUEST[difference.where])
+        yield structs.replace(difference, where=_IN_REQUEST[difference.where])

@@ -11,6 +11,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import structs
+
 from mesh_core.model import Exchange
 from mesh_replayer.diff import Comparison, Difference, Kind, Response, Where, compare_responses
 from mesh_replayer.noise.identity import Identity
@@ -68,7 +70,7 @@ class Noise:
                 told = decide(difference, self.rules.of(difference, route), shift, now.exchange)
                 decided.append(self._loosened(told, route))
             else:
-                decided.append(dataclasses.replace(difference, noise=why))
+                decided.append(structs.replace(difference, noise=why))
         identity = self._traces.setdefault(trace_id or then.exchange.trace_id, Identity())
         mismatches = list(identity.mismatches(decided, route, self.rules))
         old, new = then.body.document, now.body.document
@@ -83,12 +85,10 @@ class Noise:
         if not difference.counts or difference.detail is not None or template is None:
             return difference
         if difference.kind is Kind.VALUE and self.rules.rarely_there(route, difference.where, template):
-            return dataclasses.replace(
-                difference, unsure="in a part that comes and goes, and was hardly seen"
-            )
+            return structs.replace(difference, unsure="in a part that comes and goes, and was hardly seen")
         around = self.rules.at(route, difference.where, f"{template}[*]")
         if difference.kind is Kind.ORDER and any(isinstance(rule.predicate, Items) for rule in around):
-            return dataclasses.replace(difference, unsure="in a list whose items come and go")
+            return structs.replace(difference, unsure="in a list whose items come and go")
         return difference
 
 
@@ -107,10 +107,10 @@ def decide(difference: Difference, rules: Sequence[Rule], shift: int, replayed: 
     allowed = [rule for rule in covering if _allows(rule, difference, shift, replayed)]
     firm = next((rule for rule in allowed if rule.firm), None)
     if firm is not None:
-        return dataclasses.replace(difference, noise=f"{firm.predicate.words()}, {firm.evidence}")
+        return structs.replace(difference, noise=f"{firm.predicate.words()}, {firm.evidence}")
     if allowed:
         thin = f"{allowed[0].predicate.words()}, but only {allowed[0].evidence}"
-        return dataclasses.replace(difference, unsure=thin)
+        return structs.replace(difference, unsure=thin)
     if covering:
         return _refused(difference, covering)
     return _unknown(difference, rules, shift)
@@ -124,18 +124,16 @@ def _allows(rule: Rule, difference: Difference, shift: int, replayed: Exchange) 
 def _refused(difference: Difference, covering: Sequence[Rule]) -> Difference:
     words = " or ".join(rule.predicate.words() for rule in covering)
     if not any(rule.firm for rule in covering):
-        return dataclasses.replace(
-            difference, unsure=f"not {words}, as it was in the few answers that were seen"
-        )
+        return structs.replace(difference, unsure=f"not {words}, as it was in the few answers that were seen")
     likely = next(
         (rule for rule in covering if isinstance(rule.predicate, Values) and rule.predicate.unseen > _LIKELY),
         None,
     )
     if likely is not None:
-        return dataclasses.replace(
+        return structs.replace(
             difference, unsure=f"not {words}, but new values came up until the last answer that was seen"
         )
-    return dataclasses.replace(difference, detail=f"varies here, but not like this: {words}")
+    return structs.replace(difference, detail=f"varies here, but not like this: {words}")
 
 
 def _unknown(difference: Difference, rules: Sequence[Rule], shift: int) -> Difference:
@@ -144,15 +142,15 @@ def _unknown(difference: Difference, rules: Sequence[Rule], shift: int) -> Diffe
     known = [rule for rule in rules if isinstance(rule.predicate, Constant)]
     if any(rule.firm for rule in known):
         if _went_with_clock(difference, shift):
-            return dataclasses.replace(difference, noise="a time that goes with the clock")
-        return dataclasses.replace(difference, detail=f"stays as it is, {known[0].evidence}")
+            return structs.replace(difference, noise="a time that goes with the clock")
+        return structs.replace(difference, detail=f"stays as it is, {known[0].evidence}")
     if not alike(difference.recorded, difference.replayed):
         return difference
     if _went_with_clock(difference, shift):
-        return dataclasses.replace(difference, noise="a time that goes with the clock")
+        return structs.replace(difference, noise="a time that goes with the clock")
     if any(isinstance(rule.predicate, Unlinked) and rule.firm for rule in rules):
         return difference
-    return dataclasses.replace(
+    return structs.replace(
         difference, unsure="looks as if it were made anew each time, and it is not known whether it is"
     )
 

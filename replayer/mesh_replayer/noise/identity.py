@@ -6,9 +6,10 @@
    the request itself carried it.
 """
 
-import dataclasses
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from mesh_replayer.diff import Difference, Kind, Where
 from mesh_replayer.diff.formats import leaves
@@ -116,6 +117,4 @@ def _told(difference: Difference, *, certain: bool) -> Difference:
     """What rests on differences that may be noise is no more certain than they are."""
     if certain:
         return difference
-    return dataclasses.replace(
-        difference, unsure="too little evidence that these ids are made anew each time"
-    )
+    return structs.replace(difference, unsure="too little evidence that these ids are made anew each time")

@@ -5,13 +5,14 @@
 3. An id or a time that never varied is remembered too: there, a difference is one.
 """
 
-import dataclasses
 from collections import Counter as Count
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
+
+from msgspec import structs
 
 from mesh_replayer.diff import Difference, Kind, Response, Where, compare_responses
 from mesh_replayer.diff.formats import leaves
@@ -288,7 +289,7 @@ def _has(answer: Response, part: str, below: tuple[str, ...]) -> bool:
 
 
 def _as_noise(difference: Difference) -> Difference:
-    return dataclasses.replace(difference, noise="varies")
+    return structs.replace(difference, noise="varies")
 
 
 def _predicates(seen: _Seen) -> Iterator[Predicate]:
@@ -358,7 +359,7 @@ def _of_numbers(numbers: list[float], seen: _Seen) -> Predicate:
         return Counter(int(min(numbers)), int(max(timed)), max(steps))
     pairs = [(number_of(old) or 0.0, number_of(new) or 0.0) for old, new, _ in seen.pairs]
     jitter = max((abs(a - b) / max(abs(a), abs(b)) for a, b in pairs if a != b), default=1.0)
-    return Number(min(numbers), max(numbers), jitter, whole)
+    return Number(min(numbers), max(numbers), round(jitter, 6), whole)
 
 
 def _of_texts(texts: list[str]) -> Predicate | None:
@@ -379,4 +380,4 @@ def _listed(values: list[Any]) -> Predicate | None:
     once = sum(count == 1 for count in counts.values()) / len(values)
     if len(counts) > _MOST_LISTED or once > 0.3:
         return None
-    return Values(tuple(value for _, value in sorted(counts, key=lambda each: str(each[1]))), once)
+    return Values(tuple(value for _, value in sorted(counts, key=lambda each: str(each[1]))), round(once, 3))

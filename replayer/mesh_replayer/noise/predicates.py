@@ -136,7 +136,7 @@ class Number:
         return f"number from {self.low:g} to {self.high:g}"
 
     def fields(self) -> dict[str, Any]:
-        return {"low": self.low, "high": self.high, "jitter": round(self.jitter, 6), "whole": self.whole}
+        return {"low": self.low, "high": self.high, "jitter": self.jitter, "whole": self.whole}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class Values:
         return f"one of {len(self.values)} values ({shown}{', …' if len(self.values) > 5 else ''})"
 
     def fields(self) -> dict[str, Any]:
-        return {"values": list(self.values), **({"unseen": round(self.unseen, 3)} if self.unseen else {})}
+        return {"values": list(self.values), **({"unseen": self.unseen} if self.unseen else {})}
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,8 +28,10 @@ _DATE = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 _ULID = r"[0-7][0-9A-HJKMNP-TV-Z]{25}"
 _REDACTED = r"mr1_[a-z]+_[a-z2-7]{20}"
 _HEX = r"(?=[a-f]{0,64}\d)(?=\d{0,64}[a-f])[0-9a-f]{8,128}|(?=[A-F]{0,64}\d)(?=\d{0,64}[A-F])[0-9A-F]{8,128}"
+# Upper and lower case, and two digits: `PaymentServiceV2` is a name.
 _OPAQUE = (
-    r"(?=[A-Za-z_+/~-]{0,64}\d)(?=[a-z\d_+/~-]{0,64}[A-Z])(?=[A-Z\d_+/~-]{0,64}[a-z])[\w+/~-]{16,1024}={0,2}"
+    r"(?=(?:[A-Za-z_+/~-]{0,64}\d){2})(?=[a-z\d_+/~-]{0,64}[A-Z])(?=[A-Z\d_+/~-]{0,64}[a-z])"
+    r"[\w+/~-]{16,1024}={0,2}"
 )
 _WHOLE = re.compile(
     rf"(?P<uuid>{_UUID})|(?P<jwt>{_JWT})|(?P<ts>{_TIME})|(?P<http>{_HTTP_DATE})|(?P<date>{_DATE})"
@@ -40,7 +42,8 @@ _PIECE = re.compile(
     rf"(?P<uuid>(?<![0-9a-fA-F]){_UUID}(?![0-9a-fA-F]))|(?P<jwt>\b{_JWT})|(?P<ts>(?<!\d){_TIME})|(?P<http>{_HTTP_DATE})"
     rf"|(?P<date>(?<!\d){_DATE}(?!\d))|(?P<ulid>(?<![0-9A-Za-z]){_ULID}(?![0-9A-Za-z]))|(?P<redacted>{_REDACTED})"
     rf"|(?P<hex>(?<![0-9A-Za-z])(?:{_HEX})(?![0-9A-Za-z]))"
-    r"|(?P<token>(?<![\w+~-])(?=[A-Za-z_+~-]{0,64}\d)(?=[a-z\d_+~-]{0,64}[A-Z])(?=[A-Z\d_+~-]{0,64}[a-z])[\w+~-]{16,512}={0,2})",
+    r"|(?P<token>(?<![\w+~-])(?=(?:[A-Za-z_+~-]{0,64}\d){2})(?=[a-z\d_+~-]{0,64}[A-Z])"
+    r"(?=[A-Z\d_+~-]{0,64}[a-z])[\w+~-]{16,512}+(?![\w+~-])={0,2})",
     re.ASCII,
 )
 _TS_PARTS = re.compile(r"\d{4}-\d\d-\d\d([T ])\d\d:\d\d(?::\d\d(?:[.,](\d+))?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
@@ -74,8 +77,8 @@ def shape_of(value: Any) -> str | None:
 
 
 def _of_text(text: str) -> str | None:
-    if len(text) < 8 or len(text) > MOST_TEXT:
-        return None
+    if len(text) < 8 or len(text) > MOST_TEXT or _DIGITS.search(text) is None:
+        return None  # there is none without a digit
     match = _WHOLE.fullmatch(text)
     if match is not None:
         return _named(match)
@@ -99,7 +102,7 @@ def _ts(text: str) -> str:
 
 
 def _skeleton(text: str) -> str:
-    if not any(character.isdigit() for character in text):
+    if _DIGITS.search(text) is None:
         return text
     return _PIECE.sub(lambda match: f"<{_named(match)}>", text, count=_MOST_TOKENS)
 
