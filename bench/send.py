@@ -27,8 +27,13 @@ from mesh_replayer.wire.transport import WireTransport
 CONNECTIONS = 64
 ROUNDS = 5
 REQUESTS = {"httpx.AsyncClient.get": 640, "our transport": 12_800, "our sender": 12_800}
-BODY = json.dumps({"items": [{"sku": f"sku-{number}", "price": number * 1.25} for number in range(27)]}).encode()
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+BODY = json.dumps(
+    {"items": [{"sku": f"sku-{number}", "price": number * 1.25} for number in range(27)]}
+).encode()
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (
+    len(BODY),
+    BODY,
+)
 RESULTS = Path(__file__).parent / "results" / "send.json"
 
 
@@ -106,7 +111,7 @@ async def _httpx(port: int) -> _Run:
 
     async def worker(count: int) -> None:
         for _ in range(count):
-            assert (await client.get(f"http://127.0.0.1:{port}/x")).content == BODY  # noqa: S101 (a benchmark)
+            assert (await client.get(f"http://127.0.0.1:{port}/x")).content == BODY
 
     async def run(count: int) -> None:
         if count:
@@ -125,7 +130,7 @@ async def _transport(port: int) -> _Run:
             request = httpx.Request("GET", f"http://127.0.0.1:{port}/x")
             response = await lane.handle_async_request(request)
             await response.aread()
-            assert response.content == BODY  # noqa: S101 (a benchmark)
+            assert response.content == BODY
 
     async def run(count: int) -> None:
         if count:
@@ -153,7 +158,7 @@ async def _sender(port: int) -> _Run:
 
     async def worker(step: Step, count: int) -> None:
         for _ in range(count):
-            assert (await sender.send(step, request)).body == BODY  # noqa: S101 (a benchmark)
+            assert (await sender.send(step, request)).body == BODY
 
     async def run(count: int) -> None:
         if count:

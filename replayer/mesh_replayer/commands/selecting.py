@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from msgspec import structs
+
 from mesh_core.config import Config
 from mesh_core.errors import ConfigInvalid, NotRecorded
 from mesh_core.masks import path_template
-from mesh_core.model import Bodies, Direction, Exchange, Lane, TraceOrigin
+from mesh_core.model import Bodies, Direction, Exchange, Headers, Lane, TraceOrigin
 from mesh_core.query import Query, parse_query
 from mesh_core.trace import build_trace
 from mesh_core.units import parse_seconds
@@ -27,6 +29,7 @@ MOST_LOOKED_AT = 20_000
 MOST_LIKE = 4
 """Traces that confirm what flows in another one."""
 _PAGE = 1_000
+_MOST_POOLED = 100_000
 
 
 def traffic_plan(
@@ -62,7 +65,7 @@ def traffic_plan(
         raise NotRecorded(
             f"no request to a service fits {' '.join(words)!r}", hint="look with `mesh-replay list`"
         )
-    exchanges = store.exchanges(spread.chosen())
+    exchanges = _slim(store, spread.chosen())
     plan = plan_requests(exchanges, targets, service=service, services=config.services)
     selection = Selection(
         found=spread.offered if cursor is None else store.count(query),
@@ -72,6 +75,26 @@ def traffic_plan(
         seed=seed,
     )
     return replace(plan, selection=selection)
+
+
+def _slim(store: Store, ids: Sequence[str]) -> list[Exchange]:
+    """The exchanges of these ids; equal headers are held once, so that very many fit in memory."""
+    pool: dict[tuple[bytes, bytes], tuple[bytes, bytes]] = {}
+
+    def shared(fields: Headers) -> Headers:
+        if len(pool) > _MOST_POOLED:
+            pool.clear()
+        return tuple(pool.setdefault(field, field) for field in fields)
+
+    return [
+        structs.replace(
+            each,
+            request_headers=shared(each.request_headers),
+            response_headers=shared(each.response_headers),
+        )
+        for at in range(0, len(ids), _PAGE)
+        for each in store.exchanges(ids[at : at + _PAGE])
+    ]
 
 
 def files_plan(

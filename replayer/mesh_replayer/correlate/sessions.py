@@ -1,5 +1,6 @@
 """Which requests are one user's: of one trace, with one credential, or using what one answer gave. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from mesh_core.model import Bodies, Exchange
@@ -9,6 +10,8 @@ from mesh_replayer.correlate.places import In, cookies, of_answer, of_request
 
 MOST_READ_WHOLE = 5_000
 """Requests up to which every value is looked at, not only credentials."""
+MOST_OF_ONE_USER = 200
+"""Requests with one credential up to which it is a user's: a service's token says nothing of sessions."""
 _SHORTEST = 8
 _CREDENTIALS = (b"authorization", b"x-auth-token", b"x-session-token", b"x-session-id")
 _SEVERAL = -1
@@ -27,11 +30,13 @@ def sessions_of(
         named: the sessions that are known already, where they are.
     """
     groups = _Groups(len(exchanges))
+    shown_by = Counter(value for exchange in exchanges for value in set(_credentials(exchange)))
     for at, exchange in enumerate(exchanges):
         known = named[at] if at < len(named) else None
         groups.join(at, ("trace", exchange.trace_id) if known is None else ("named", known))
         for value in _credentials(exchange):
-            groups.join(at, ("credential", value))
+            if shown_by[value] <= MOST_OF_ONE_USER:
+                groups.join(at, ("credential", value))
     if len(exchanges) <= MOST_READ_WHOLE:
         _join_users(groups, exchanges, bodies_of)
     return groups.numbers()

@@ -13,7 +13,7 @@ from mesh_replayer.look.differences import difference_lines, left_out_lines, noi
 from mesh_replayer.look.safe import safe
 from mesh_replayer.look.words import STYLES, duration
 from mesh_replayer.plan import Choice, Plan, Selection
-from mesh_replayer.reports.grouping import grouped
+from mesh_replayer.reports.grouping import Groups
 from mesh_replayer.reports.stubs import stub_lines
 from mesh_replayer.schedule import LATE, Lateness
 from mesh_replayer.verdict import Verdict, what
@@ -30,16 +30,16 @@ class TerminalReport:
     """Prints the head at once, and all that is alike together when the run is over."""
 
     console: Console
-    _judged: list[Judged] = field(default_factory=list)
+    _groups: Groups = field(default_factory=Groups)
 
     def handle(self, event: Event) -> None:
         """Take one event."""
         if isinstance(event, RunStarted):
             print_lines(self.console, started_lines(event))
         elif isinstance(event, Judged):
-            self._judged.append(event)
+            self._groups.add(event)
         elif isinstance(event, RunFinished):
-            print_lines(self.console, result_lines(self._judged, event, self.console.width))
+            print_lines(self.console, result_lines(self._groups, event, self.console.width))
 
 
 def started_lines(event: RunStarted) -> Iterator[Text]:
@@ -104,10 +104,10 @@ def _dependencies(stubs: Sequence[str] | None) -> str:
     return f"stubs ({safe(', '.join(stubs))})" if stubs else "stubs (it called none)"
 
 
-def result_lines(judged: list[Judged], finished: RunFinished, width: int) -> Iterator[Text]:
+def result_lines(groups: Groups, finished: RunFinished, width: int) -> Iterator[Text]:
     """A line or more for all that are alike, then the counts."""
-    for alike in grouped(judged):
-        yield from _group(alike, width)
+    for first, count in groups:
+        yield from _group(first, count, width)
     yield from closing_lines(finished)
     counts = ", ".join(f"{count} {name}" for name, count in finished.counts.items()) or "nothing was sent"
     line = Text("interrupted: " if finished.interrupted else "")
@@ -136,13 +136,12 @@ def _lateness_line(lateness: Lateness) -> Text:
     )
 
 
-def _group(alike: list[Judged], width: int) -> Iterator[Text]:
-    first = alike[0]
+def _group(first: Judged, count: int, width: int) -> Iterator[Text]:
     line = Text("  ")
     line.append(f"{first.verdict.replace('_', ' '):<19}", STYLES[first.verdict])
     line.append(f"{safe(first.exchange.service)} {safe(first.exchange.method)} {safe(first.exchange.path)}")
-    if len(alike) > 1:
-        line.append(f" and {len(alike) - 1} like it", "bold")
+    if count > 1:
+        line.append(f" and {count - 1} like it", "bold")
     if first.reason:
         line.append(f"  {safe(first.reason)}")
     elif first.replayed is not None:
