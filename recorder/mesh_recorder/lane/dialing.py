@@ -9,6 +9,7 @@ from mitmproxy.connection import ConnectionState, Server
 from mesh_recorder import failures
 from mesh_recorder.lane.terms import Terms
 from mesh_recorder.lane.wire import Wire
+from mesh_recorder.reaching import connect
 
 
 async def dial(server: Server, wire: Wire, terms: Terms) -> str | None:
@@ -20,7 +21,7 @@ async def dial(server: Server, wire: Wire, terms: Terms) -> str | None:
     server.timestamp_start = time.time()
     try:
         async with asyncio.timeout(terms.connect_timeout):
-            await terms.loop.create_connection(lambda: wire, host, port)
+            await connect(lambda: wire, host, port)
     except TimeoutError:
         return f"{where} {failures.SLOW_CONNECT} {terms.connect_timeout:g} s"
     except socket.gaierror:

@@ -127,9 +127,11 @@ class Link(asyncio.Protocol):
 
     def send_up(self, data: bytes) -> None:
         """Send bytes to the upstream, which is connected to if it is not yet."""
+        if not data:
+            return  # where the client sends nothing more, not even nothing can be written
         if self.upstream is not None:
             self.upstream.transport.write(data)
-        elif data:
+        else:
             self._queue(data)
 
     def _queue(self, data: bytes) -> None:

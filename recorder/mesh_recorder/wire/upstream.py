@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from mesh_recorder import failures
+from mesh_recorder.reaching import connect
 from mesh_recorder.settings import host_port
 from mesh_recorder.wire.desk import Desk
 from mesh_recorder.wire.sockets import hold, let_go, rescued
@@ -71,10 +72,9 @@ async def dial(link: "Link", host: str, port: int, desk: Desk) -> Upstream | str
     where, timeout = host_port(host, port), desk.connect_timeout
     if desk.is_own(host, port):
         return f"{where} {failures.LOOP}"
-    loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(timeout):
-            transport, upstream = await loop.create_connection(lambda: Upstream(link), host, port)
+            transport, upstream = await connect(lambda: Upstream(link), host, port)
     except TimeoutError:
         return f"{where} {failures.SLOW_CONNECT} {timeout:g} s"
     except (socket.gaierror, UnicodeError):

@@ -166,6 +166,28 @@ def test_a_doubtful_response_passes_as_it_came(loop: Loop, name: str) -> None:
     assert seen.exchange.error
 
 
+@pytest.mark.parametrize("name", RESPONSES)
+def test_a_doubtful_response_to_a_client_that_has_half_closed(loop: Loop, name: str) -> None:
+    """Case R5: it still gets all of it."""
+
+    async def serve(peer: Peer) -> None:
+        await peer.head()
+        await peer.rest()
+        await peer.send(RESPONSES[name])
+        await asyncio.sleep(0.02)  # so that they come apart; nothing is judged by it
+        await peer.send(b"and more")
+
+    async def call(peer: Peer) -> None:
+        await peer.send(b"GET / HTTP/1.1\r\nHost: c\r\n\r\n")
+        peer.end()
+        await peer.rest()
+
+    seen = twice(loop, serve, call)
+
+    assert seen.through.client == RESPONSES[name] + b"and more"
+    assert seen.exchange.outcome is Outcome.PROTOCOL_ERROR
+
+
 @pytest.mark.parametrize(
     "part", [b"GET / HT", b"GET / HTTP/1.1\r\nHost: c\r\nX-Ha", b"GET / HTTP/1.1\r\nHost: c\r\n"]
 )
