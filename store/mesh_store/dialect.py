@@ -51,7 +51,12 @@ def greater[T](a: ColumnElement[T], b: ColumnElement[T]) -> ColumnElement[T]:
 
 def insert_into(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """The dialect's own INSERT, which knows ON CONFLICT."""
-    return sqlite.insert(table) if is_sqlite(connection) else postgresql.insert(table)
+    return insert_for(connection.dialect.name, table)
+
+
+def insert_for(name: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """The INSERT of a dialect, by its name."""
+    return sqlite.insert(table) if name == "sqlite" else postgresql.insert(table)
 
 
 def insert_new(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> int:

@@ -2,11 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, delete, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Update,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from mesh_core.frames import Run
-from mesh_store.dialect import greater, insert_into, lesser
+from mesh_store.dialect import greater, insert_new, lesser
 from mesh_store.spans import Span
 from mesh_store.tables import IMPORTS, run, run_span, searchable
 
@@ -40,6 +52,10 @@ class OpenRun:
     spans: list[Span] = field(default_factory=list)
 
 
+_LOCKED = select(run.c.id).where(run.c.run_id == bindparam("run_id")).with_for_update()
+_SPANS = select(run_span.c.first, run_span.c.last).where(run_span.c.run == bindparam("of_run"))
+
+
 def open_run(connection: Connection, of: Run) -> OpenRun:
     """Make the run's row, or find it, and keep other writers from it."""
     values = {
@@ -47,14 +63,10 @@ def open_run(connection: Connection, of: Run) -> OpenRun:
         "key_id": of.key_id,
     }  # fmt: skip
     texts = {name: None if value is None else searchable(value) for name, value in values.items()}
-    statement = insert_into(connection, run).values(
-        run_id=bytes.fromhex(of.run_id), started_at=of.started_at, **texts
-    )
-    connection.execute(statement.on_conflict_do_nothing())
-    found = connection.execute(
-        select(run.c.id).where(run.c.run_id == bytes.fromhex(of.run_id)).with_for_update()
-    ).scalar_one()
-    spans = connection.execute(select(run_span.c.first, run_span.c.last).where(run_span.c.run == found))
+    run_id = bytes.fromhex(of.run_id)
+    insert_new(connection, run, ("run_id", "started_at", *texts), [(run_id, of.started_at, *texts.values())])
+    found = connection.execute(_LOCKED, {"run_id": run_id}).scalar_one()
+    spans = connection.execute(_SPANS, {"of_run": found})
     return OpenRun(found, [(first, last) for first, last in spans])
 
 
@@ -68,21 +80,26 @@ def open_imports(connection: Connection) -> OpenRun:
 
 def add(connection: Connection, to: int, account: Account) -> None:
     """Write down what a transaction brought."""
-    counts = ("exchanges", "duplicates", "refused", "gaps", "bodies_refused", "bytes")
-    values = {name: run.c[name] + getattr(account, name) for name in counts}
-    values["stored_at"] = literal(account.stored_at)
-    if account.first_at is not None and account.last_at is not None:
-        connection.execute(
-            update(run)
-            .where(run.c.id == to)
-            .values(
-                first_at=lesser(run.c.first_at, literal(account.first_at)),
-                last_at=greater(run.c.last_at, literal(account.last_at)),
-                **values,
-            )
-        )
-    else:
-        connection.execute(update(run).where(run.c.id == to).values(values))
+    values = {f"more_{name}": getattr(account, name) for name in _COUNTS}
+    values |= {"of_run": to, "latest": account.stored_at}
+    timed = account.first_at is not None and account.last_at is not None
+    if timed:
+        values |= {"earliest_at": account.first_at, "latest_at": account.last_at}
+    connection.execute(_adding(timed=timed), values)
+
+
+_COUNTS = ("exchanges", "duplicates", "refused", "gaps", "bodies_refused", "bytes")
+
+
+@cache  # to put it together takes longer than to execute it
+def _adding(*, timed: bool) -> Update:
+    values: dict[str, ColumnElement[Any]]
+    values = {name: run.c[name] + bindparam(f"more_{name}", type_=BigInteger) for name in _COUNTS}
+    values["stored_at"] = bindparam("latest", type_=BigInteger)
+    if timed:
+        values["first_at"] = lesser(run.c.first_at, bindparam("earliest_at", type_=BigInteger))
+        values["last_at"] = greater(run.c.last_at, bindparam("latest_at", type_=BigInteger))
+    return update(run).where(run.c.id == bindparam("of_run")).values(values)
 
 
 def keep_spans(connection: Connection, of: OpenRun, spans: Iterable[Span]) -> None:

@@ -8,14 +8,15 @@
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
-from sqlalchemy import Connection, case
+from sqlalchemy import Connection, Insert, case
 
 from mesh_core.frames import Frame, Gap, Run
 from mesh_core.model import Bodies, Exchange
 from mesh_store import bodies as body_store
 from mesh_store import failed_keys, runs
-from mesh_store.dialect import insert_into, insert_new
+from mesh_store.dialect import insert_for, insert_new
 from mesh_store.rows import COLUMNS, Prepared, Refused, prepare, row
 from mesh_store.spans import missing_from, with_numbers
 from mesh_store.tables import ROW_BYTES, exchange, failure_group, recorder_gap, searchable, trace
@@ -157,21 +158,9 @@ def _write_traces(connection: Connection, prepared: Iterable[Prepared]) -> None:
         )
     if not found:
         return
-    statement = insert_into(connection, trace)
-    given = statement.excluded
-    statement = statement.on_conflict_do_update(
-        index_elements=[trace.c.trace_id],
-        set_={
-            "started_at": case(
-                (given.started_at < trace.c.started_at, given.started_at), else_=trace.c.started_at
-            ),
-            "ended_at": case((given.ended_at > trace.c.ended_at, given.ended_at), else_=trace.c.ended_at),
-            "failed": case((given.failed > trace.c.failed, given.failed), else_=trace.c.failed),
-        },
-    )
     # In one order for all writers, so that no two of them wait for each other.
     connection.execute(
-        statement,
+        _tracing(connection.dialect.name),
         [
             {
                 "trace_id": bytes.fromhex(name),
@@ -182,6 +171,22 @@ def _write_traces(connection: Connection, prepared: Iterable[Prepared]) -> None:
             }
             for name, (start, end, failed) in sorted(found.items())
         ],
+    )
+
+
+@cache  # to put it together takes longer than to execute it
+def _tracing(name: str) -> Insert:
+    statement = insert_for(name, trace)
+    given = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[trace.c.trace_id],
+        set_={
+            "started_at": case(
+                (given.started_at < trace.c.started_at, given.started_at), else_=trace.c.started_at
+            ),
+            "ended_at": case((given.ended_at > trace.c.ended_at, given.ended_at), else_=trace.c.ended_at),
+            "failed": case((given.failed > trace.c.failed, given.failed), else_=trace.c.failed),
+        },
     )
 
 
