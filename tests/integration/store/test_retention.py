@@ -97,7 +97,7 @@ def test_a_pinned_trace_stays_until_it_is_unpinned(store: Store) -> None:
 def test_a_trace_is_pinned_with_what_is_joined_to_it_under_other_ids(store: Store) -> None:
     """A service that hands on the request id alone begins a trace of its own."""
     first, second = at(TODAY, 1), at(TODAY, 2)
-    joined = [(replace(each, request_id="r-1"), {}) for each, _ in (first, second)]
+    joined = [(structs.replace(each, request_id="r-1"), {}) for each, _ in (first, second)]
     store.ingest(a_segment(joined))
     whole = store.trace(first[0].trace_id)
     assert whole is not None
