@@ -22,7 +22,7 @@ from mesh_replayer.launch.listening import connects, until_listening
 from mesh_replayer.launch.service import LaunchedService, LaunchFailed
 from mesh_replayer.plan import Plan
 from mesh_replayer.resolve import resolve
-from mesh_replayer.stubs.calls import Stub, calls_of, recorded_calls
+from mesh_replayer.stubs.calls import Stub, callee_of, calls_of, recorded_calls
 from mesh_replayer.stubs.dependencies import PROXY, Dependencies
 from mesh_replayer.stubs.passing import Passthrough
 from mesh_replayer.target import Target
@@ -171,11 +171,22 @@ def moved(plan: Plan, target: Target, elsewhere: Target) -> Plan:
     )
 
 
+def stubbed(plan: Plan, wanted: Wanted, recorded: Recorded) -> list[str] | None:
+    """The dependencies that would be stubs; None where all are live."""
+    if wanted.stub is Stub.NONE:
+        return None
+    callees = dict.fromkeys(callee_of(call) for _, call, _ in calls_of(recorded.traces, plan))
+    return [callee for callee in callees if callee not in _live(plan, wanted)]
+
+
+def _live(plan: Plan, wanted: Wanted) -> list[str]:
+    return [choice.service for choice in plan.choices] if wanted.stub is Stub.REST else []
+
+
 def _dependencies(
     plan: Plan, wanted: Wanted, config: Config, recorded: Recorded, redactor: Redactor | None
 ) -> Dependencies:
-    live = [choice.service for choice in plan.choices] if wanted.stub is Stub.REST else []
-    calls = recorded_calls(calls_of(recorded.traces, plan), recorded.bodies, live=live)
+    calls = recorded_calls(calls_of(recorded.traces, plan), recorded.bodies, live=_live(plan, wanted))
     passing = None
     if wanted.passthrough:
         real = {

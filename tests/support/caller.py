@@ -1,7 +1,7 @@
 """A service for tests: answers each request with what came of the calls that `CALLS` tells it to make.
 
-`CALLS` is JSON: a list of [method, URL, document or null]; `$NAME` in a URL is that variable. Listens on
-`PORT`, or on `LISTEN` where that is set. Run as a program, with the standard library alone.
+`CALLS` is JSON: a list of [method, URL, document or null]; `$NAME` in a URL is that variable; `AFTER`
+has those that follow the answer. Listens on `PORT`. Run as a program, with the standard library alone.
 """
 
 import json
@@ -11,11 +11,19 @@ import sys
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 PASSED_ON = ("traceparent", "tracestate", "x-request-id")
 
 
-def made(method: str, url: str, document: object, headers: dict[str, str]) -> list[object]:
+def told(name: str) -> list[list[object]]:
+    found: list[list[object]] = json.loads(
+        re.sub(r"\$(\w+)", lambda found: os.environ[found[1]], os.environ.get(name, "[]"))
+    )
+    return found
+
+
+def made(method: Any, url: Any, document: object, headers: dict[str, str]) -> list[object]:
     content = None if document is None else json.dumps(document).encode()
     request = urllib.request.Request(url, data=content, method=method, headers=headers)  # noqa: S310  # own
     if content is not None:
@@ -35,7 +43,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("content-length") or 0))
         headers = {name: self.headers[name] for name in PASSED_ON if name in self.headers}
-        calls = json.loads(re.sub(r"\$(\w+)", lambda found: os.environ[found[1]], os.environ["CALLS"]))
+        calls = told("CALLS")
         results = [made(method, url, document, headers) for method, url, document in calls]
         content = json.dumps(results).encode()
         self.send_response(500 if any(status == 502 for status, _ in results) else 200)
@@ -43,6 +51,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+        self.wfile.flush()
+        for method, url, document in told("AFTER"):
+            made(method, url, document, headers)
 
     do_POST = do_GET
 

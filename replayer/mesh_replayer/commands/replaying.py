@@ -37,7 +37,7 @@ from mesh_replayer.run import RunOptions, run_plan
 from mesh_replayer.schedule import parse_pace
 from mesh_replayer.send import Sender, Sends
 from mesh_replayer.stubs.sender import StubbedSender
-from mesh_replayer.surroundings import NOTHING_AROUND, Recorded, Surroundings, Wanted, surrounded
+from mesh_replayer.surroundings import NOTHING_AROUND, Recorded, Surroundings, Wanted, stubbed, surrounded
 from mesh_replayer.target import Target, check_methods, check_production, check_written, parse_target
 from mesh_replayer.verdict import Rules
 from mesh_store.ports import claim_any
@@ -94,7 +94,15 @@ def carry_out(
     """
     if given.dry_run:
         wishes = _wishes(plan, given)
-        return dry_run(plan, bodies, wishes, allow_unsafe=given.allow_unsafe, as_json=given.as_json)
+        return dry_run(
+            plan,
+            bodies,
+            wishes,
+            allow_unsafe=given.allow_unsafe,
+            as_json=given.as_json,
+            stubs=stubbed(plan, wanted_of(given, project), recorded),
+            notes=[told_of(auth) for auth in chosen(given.auth, given.auth_env, project.config.auth)],
+        )
     # The bar goes before anything else is printed.
     with ProgressReport(console(sys.stderr)) as progress:
         handlers = [progress.handle, *open_reports(given.report, as_json=given.as_json), *also]

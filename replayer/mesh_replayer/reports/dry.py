@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -21,8 +21,26 @@ from mesh_replayer.retrace import FreshIds
 from mesh_replayer.target import unsafe_methods
 
 
-def dry_run(plan: Plan, bodies: Bodies, wishes: Wishes, *, allow_unsafe: bool, as_json: bool) -> ExitCode:
-    """Print the plan; nothing is resolved or sent.
+def dry_run(
+    plan: Plan,
+    bodies: Bodies,
+    wishes: Wishes,
+    *,
+    allow_unsafe: bool,
+    as_json: bool,
+    stubs: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
+) -> ExitCode:
+    """Print the plan; nothing is resolved, started or sent.
+
+    Args:
+        plan: what would be sent.
+        bodies: of its exchanges, by hash.
+        wishes: what would be changed.
+        allow_unsafe: whether the user agrees to methods that change something.
+        as_json: for programs.
+        stubs: the dependencies that would be stubs; None where all are live.
+        notes: what else people should know.
 
     Returns:
         REFUSED where the plan would be, for its methods; NOTHING where nothing would be sent.
@@ -30,9 +48,10 @@ def dry_run(plan: Plan, bodies: Bodies, wishes: Wishes, *, allow_unsafe: bool, a
     ids = FreshIds(os.urandom)
     rows = [(step, _why_not(step, allow_unsafe), _prepared(step, bodies, wishes, ids)) for step in plan.steps]
     if as_json:
-        click.echo(json.dumps(_document(plan, rows), indent=2))
+        about = {"dependencies": "live" if stubs is None else "stubs", "notes": list(notes)}
+        click.echo(json.dumps(_document(plan, rows) | about, indent=2))
     else:
-        print_lines(console(sys.stdout), _lines(plan, rows))
+        print_lines(console(sys.stdout), _lines(plan, rows, stubs, notes))
     if any(refused for _, refused, _ in rows):
         return ExitCode.REFUSED
     return ExitCode.OK if any(isinstance(ready, Prepared) for _, _, ready in rows) else ExitCode.NOTHING
@@ -71,9 +90,10 @@ def _document(plan: Plan, rows: list[_Row]) -> dict[str, Any]:
     }
 
 
-def _lines(plan: Plan, rows: list[_Row]) -> Iterator[Text]:
+def _lines(plan: Plan, rows: list[_Row], stubs: Sequence[str] | None, notes: Sequence[str]) -> Iterator[Text]:
     for choice in plan.choices:
-        yield target_line(choice)
+        yield target_line(choice, stubs)
+    yield from (Text(safe(note), "yellow") for note in notes)
     yield from link_lines(plan, len(plan.links))
     for step, refused, ready in rows:
         line = Text(f"  {safe(step.exchange.method)} {safe(step.exchange.path)}")

@@ -1,5 +1,7 @@
 """The target's dependencies during a run: stubs on ports of their own and on a forward proxy."""
 
+import asyncio
+import contextlib
 import dataclasses
 import hashlib
 import time
@@ -21,6 +23,8 @@ from mesh_replayer.stubs.shelf import Missed, Served, Shelf
 from mesh_replayer.stubs.told import StubsTold
 from mesh_replayer.wire.request import WireRequest
 
+SETTLE = 2.0
+"""Seconds for calls that a service makes after it has answered."""
 PROXY = "proxy"
 """What the forward proxy is called among the addresses."""
 
@@ -43,6 +47,7 @@ class Dependencies:
     passed_on: int = 0
     _attribution: Attribution = field(default_factory=Attribution)
     _servers: dict[str, HttpServer] = field(default_factory=dict)
+    _asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.shelf = Shelf(self.calls)
@@ -104,6 +109,14 @@ class Dependencies:
         """It has its answer."""
         self.shelf.end(exchange)
 
+    async def settle(self) -> None:
+        """Wait a moment for calls that came after the answer when they were recorded."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE):
+                while self.shelf.late:
+                    self._asked.clear()
+                    await self._asked.wait()
+
     def told(self) -> StubsTold:
         """What the stubs have to say when the run is over."""
         return StubsTold(
@@ -137,6 +150,7 @@ class Dependencies:
             )
         )
         found = self.shelf.ask(callee, call, bodies, parents)
+        self._asked.set()
         if isinstance(found, Served):
             return recorded_answer(found, self.bodies)
         return await self._missed(callee, asked, found)

@@ -29,5 +29,6 @@ class StubbedSender:
         await self.sender.close(lane)
 
     async def aclose(self) -> None:
-        """Close all."""
+        """Close all, once calls that followed an answer have had a moment to come."""
+        await self.dependencies.settle()
         await self.sender.aclose()

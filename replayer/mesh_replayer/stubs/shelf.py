@@ -140,6 +140,11 @@ class Shelf:
             if call.why_not is None and call.exchange.id not in parent.served
         ]
 
+    @property
+    def late(self) -> list[RecordedCall]:
+        """Of these, calls that followed their request's answer when they were recorded."""
+        return [call for call in self.not_made if call.exchange.started_at > call.parent.ended_at]
+
     def _aliases_of(self, parent: Exchange) -> Aliases:
         return self._aliases.setdefault(parent.trace_id, Aliases())
 

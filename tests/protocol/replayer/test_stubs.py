@@ -334,3 +334,55 @@ def test_a_stub_port_that_is_taken_is_said(desk: Desk) -> None:
 
     assert result.exit_code == 3
     assert f"the stub of inventory cannot listen on port {other.port}" in result.stderr
+
+
+def test_a_call_that_follows_the_answer_is_waited_for(desk: Desk) -> None:
+    answer = b"[]"
+    exchange, bodies = entry(answer=(JSON, (b"Content-Length", b"2")), answer_body=answer)
+    later, content = call(exchange, 0)
+    after = {"started_at": exchange.ended_at + 1_000, "ended_at": exchange.ended_at + 2_000}
+    desk.keep([(exchange, bodies), (replace(later, **after), content)])
+
+    document = replayed(
+        desk, [], "--exit-zero", code=0,
+        AFTER=json.dumps([["GET", "http://inventory.internal/stock/sku", None]]),
+    )  # fmt: skip
+
+    assert (document["stubs"]["served"], document["stubs"]["not_made"]) == (1, [])
+
+
+def test_every_report_tells_what_was_never_recorded(desk: Desk, tmp_path: Path) -> None:
+    exchange, bodies = entry()
+    desk.keep([(exchange, bodies), call(exchange, 0)])
+    kinds = {"html": "r.html", "junit": "r.xml", "markdown": "r.md"}
+    options = [option for kind, file in kinds.items() for option in ("--report", f"{kind}:{tmp_path / file}")]
+
+    replayed(desk, [["GET", "http://inventory.internal/other?a=<b>", None]], *options, code=1)
+
+    for file in kinds.values():
+        content = (tmp_path / file).read_text()
+        assert "never" in content, file
+        assert "inventory GET /other?a=" in content, file
+        assert "<b>" not in content or file == "r.md"
+
+
+def test_a_dry_run_starts_nothing_and_names_the_stubs(desk: Desk, tmp_path: Path) -> None:
+    exchange, bodies = entry()
+    desk.keep([(exchange, bodies), call(exchange, 0)])
+
+    result = desk.type(
+        "trace",
+        TRACE,
+        "--service",
+        "cart",
+        "--stub",
+        "rest",
+        "--dry-run",
+        "--",
+        "touch",
+        str(tmp_path / "ran"),
+    )
+
+    assert result.exit_code == 0
+    assert "its own dependencies are stubs (inventory)" in result.stdout
+    assert not (tmp_path / "ran").exists()
