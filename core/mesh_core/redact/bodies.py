@@ -19,6 +19,7 @@ from mesh_core.redact.forms import PROVIDER
 from mesh_core.redact.json_text import hide_json, hide_lines
 from mesh_core.redact.jwt import jwts
 from mesh_core.redact.kinds import MAGIC, Form, kind_of
+from mesh_core.redact.memory import remember
 from mesh_core.redact.protobuf import hide_message, is_text
 from mesh_core.redact.sweep import MOST_INFLATED, Sweep, Unreadable
 from mesh_core.redact.values import look_through
@@ -38,7 +39,7 @@ def hide_body(sweep: Sweep, ref: BodyRef, raw: bytes, headers: Headers) -> tuple
     encoding = None if ref.decoded else ref.content_encoding or header_text(headers, b"content-encoding")
     kind = ref.content_type or header_text(headers, b"content-type")
     known = (ref.hash, kind, encoding, ref.truncated)
-    if known in sweep.rules.clean_bodies:
+    if known in sweep.rules.memory.bodies:
         return ref, raw
     before = dict(sweep.counts)
     try:
@@ -50,7 +51,7 @@ def hide_body(sweep: Sweep, ref: BodyRef, raw: bytes, headers: Headers) -> tuple
         return _renewed(ref, b"", dropped=True, encoded=False), b""
     if after == content and not short:
         if kind is None or not kind.startswith("application/grpc"):  # those are read by a header more
-            sweep.rules.remember_body(known)
+            remember(sweep.rules.memory.bodies, known)
         return ref, raw
     changed = before != dict(sweep.counts)
     if not changed:

@@ -54,7 +54,7 @@ def _form_field(sweep: Sweep, field: bytes, place: str, *, oauth: bool) -> bytes
         after = look_through(sweep, before, 1)
         if after == before and sweep.rules.only_named:
             after = sweep.hide("unnamed", before)
-    shown = name if name in sweep.rules.harmless else look_through(sweep, name, 1)
+    shown = name if name in sweep.rules.memory.keys else look_through(sweep, name, 1)
     if after == before and shown == name:
         return field
     return (

@@ -2,20 +2,20 @@
 
 import base64
 import binascii
-import re
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
 
 from mesh_core.model import Headers
+from mesh_core.redact.memory import remember
 from mesh_core.redact.named import SCHEME, credential
 from mesh_core.redact.names import HeaderKind, header_kind
 from mesh_core.redact.protobuf import any_bytes
 from mesh_core.redact.sweep import Sweep, Unreadable
 from mesh_core.redact.values import look_through, marks, may_hold_pairs
 
-_COOKIE = re.compile(rb"([^=;]*=[ ]*\"?)([^;\"]*)")
-_MOST_CLEAN, _LONGEST_CLEAN = 2048, 256
+_LONGEST_CLEAN = 256
+_MOST_NAMES = 512
 _MOST_HIDDEN, _LONGEST_HIDDEN = 1024, 4096
 _NEEDED = frozenset(
     {
@@ -34,24 +34,44 @@ def hide_headers(sweep: Sweep, headers: Headers) -> Headers:
     """The fields without secrets, in their order and case; the same object where there was none."""
     if not headers:
         return headers
+    names: tuple[bytes, ...]
+    values: tuple[bytes, ...]
     names, values = zip(*headers, strict=True)
     replaced: dict[int, bytes] = {}
     for index, kind in _kinds(names) if not sweep.rules.names_headers else _named_kinds(sweep, names):
         value = values[index]
-        if kind is HeaderKind.PLAIN and value in sweep.rules.clean:
+        if kind is HeaderKind.PLAIN and value in sweep.rules.memory.values:
             continue
         after = _hidden(sweep, kind, value)
         if after is not value:
             replaced[index] = after
-    if not replaced:
+    shown = names if names in sweep.rules.memory.names else _names(sweep, names)
+    if not replaced and shown is names:
         return headers
-    return tuple((name, replaced.get(index, value)) for index, (name, value) in enumerate(headers))
+    fields = enumerate(zip(shown, values, strict=True))
+    return tuple([(name, replaced.get(index, value)) for index, (name, value) in fields])
+
+
+def _names(sweep: Sweep, names: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The names without secrets, the same object where they have none: what is no field may hold one."""
+    after = tuple([_looked(sweep, name) for name in names])
+    if after != names:
+        return after
+    remember(sweep.rules.memory.names, names, most=_MOST_NAMES)
+    return names
+
+
+def _looked(sweep: Sweep, value: bytes) -> bytes:
+    try:
+        return look_through(sweep, value)
+    except Unreadable:
+        return sweep.hide("deep", value)
 
 
 def _hidden(sweep: Sweep, kind: HeaderKind, value: bytes) -> bytes:
     """The value without secrets, the same object where it has none; clients send the same again and again."""
-    rules = sweep.rules
-    known = rules.hidden.get((kind, value))
+    memory = sweep.rules.memory
+    known = memory.hidden.get((kind, value))
     if known is None:
         before, sweep.counts, sweep.by_trace = sweep.counts, Counter(), False
         try:
@@ -61,13 +81,11 @@ def _hidden(sweep: Sweep, kind: HeaderKind, value: bytes) -> bytes:
         found, sweep.counts = sweep.counts, before
         known = (value if after == value else after, found)
         if kind is HeaderKind.PLAIN and after == value and len(value) <= _LONGEST_CLEAN:
-            if len(rules.clean) >= _MOST_CLEAN:
-                rules.clean.clear()
-            rules.clean.add(value)
+            remember(memory.values, value)
         elif not sweep.by_trace and len(value) <= _LONGEST_HIDDEN:
-            if len(rules.hidden) >= _MOST_HIDDEN:
-                rules.hidden.clear()
-            rules.hidden[kind, value] = known
+            if len(memory.hidden) >= _MOST_HIDDEN:
+                memory.hidden.clear()
+            memory.hidden[kind, value] = known
     after, found = known
     for rule, count in found.items():
         sweep.counts[rule] += count
@@ -116,19 +134,23 @@ def _unnamed(sweep: Sweep, value: bytes) -> bytes:
 
 def _cookies(sweep: Sweep, value: bytes) -> bytes:
     """`a=1; b=2`: the names stay."""
+    return b";".join([_cookie(sweep, piece) for piece in value.split(b";")])
 
-    def cookie(match: re.Match[bytes]) -> bytes:
-        if sweep.rules.names_cookie(match[1].partition(b"=")[0].strip()) is False:
-            return match[0]
-        return match[1] + credential(sweep, match[2], "cookie")
 
-    return _COOKIE.sub(cookie, value)
+def _cookie(sweep: Sweep, piece: bytes) -> bytes:
+    """One of them; one without a name is a secret whole."""
+    name, equals, value = piece.partition(b"=") if b"=" in piece else (b"", b"", piece)
+    if sweep.rules.names_cookie(name.strip()) is False:
+        return piece
+    bare = value.strip(b' \t"')
+    hidden = value.replace(bare, credential(sweep, bare, "cookie"), 1) if bare else value
+    return _looked(sweep, name) + equals + hidden
 
 
 def _set_cookie(sweep: Sweep, value: bytes) -> bytes:
     """`a=1; Path=/; HttpOnly`: the name and the attributes stay."""
     pair, semicolon, attributes = value.partition(b";")
-    return _cookies(sweep, pair) + semicolon + attributes
+    return _cookie(sweep, pair) + semicolon + _plain(sweep, attributes)
 
 
 def _plain(sweep: Sweep, value: bytes) -> bytes:

@@ -9,6 +9,7 @@
 import re
 
 from mesh_core.redact.json_strings import TELLING, read, written
+from mesh_core.redact.memory import remember
 from mesh_core.redact.named import named, number
 from mesh_core.redact.names import KeyKind, key_kind
 from mesh_core.redact.sweep import LOOKING, Sweep
@@ -53,7 +54,7 @@ def hide_flat(sweep: Sweep, raw: bytes, depth: int) -> bytes | None:
 
 def _telling(sweep: Sweep, raw: bytes, masked: bytes) -> list[_Edit]:
     """Values whose key says what they are."""
-    harmless = sweep.rules.harmless
+    harmless = sweep.rules.memory.keys
     pieces = masked.split(b'":')
     sweep.spend(len(pieces) // 4)
     keys = [piece[piece.rfind(b'"') + 1 :] for piece in pieces]
@@ -75,9 +76,7 @@ def _kind(sweep: Sweep, key: bytes) -> KeyKind | None:
         raise _NeedsWalk
     kind = key_kind(key)
     if kind is None and len(key) <= _LONGEST_KEY and not marks(sweep, key) and not may_hold_pairs(key):
-        if len(sweep.rules.harmless) >= _MOST_KEYS:
-            sweep.rules.harmless.clear()
-        sweep.rules.harmless.add(key)
+        remember(sweep.rules.memory.keys, key, most=_MOST_KEYS)
     return kind
 
 
@@ -113,7 +112,7 @@ def _escaped(sweep: Sweep, raw: bytes, masked: bytes, edits: list[_Edit], depth:
 
 def _paired(sweep: Sweep, raw: bytes, masked: bytes, edits: list[_Edit], depth: int) -> list[_Edit]:
     """Strings that may hold `password: …`."""
-    harmless = sweep.rules.harmless
+    harmless = sweep.rules.memory.keys
     strings = masked.split(b'"')[1::2]
     if not may_hold_pairs(b"\n".join([text for text in strings if text not in harmless])):
         return edits

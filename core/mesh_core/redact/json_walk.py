@@ -129,7 +129,7 @@ class Walk:
             key = read(text) if b"\\" in text else text
             frame.step = key.decode("utf-8", "replace")
             self.classify(frame, key)
-            if text not in self.sweep.rules.harmless and not frame.own_left:
+            if text not in self.sweep.rules.memory.keys and not frame.own_left:
                 self.plain.append(at)
             return
         if frame.own_left:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from mesh_core.redact.forms import PROVIDER
+from mesh_core.redact.memory import remember
 from mesh_core.redact.sweep import DEEPEST, LOOKING, Sweep
 
 type Look = Callable[[Sweep, bytes, int], bytes]
@@ -31,6 +32,8 @@ _DELIMITED = bytes(
 """Delimiters of URLs and text become blanks, so that only the piece between two of them is written anew."""
 _UNICODE_ESCAPE = re.compile(rb"\\u([0-9a-fA-F]{4})")
 _LONGEST_INFLATED = 1024 * 1024
+_LONGEST_RUN = 96
+"""That is remembered."""
 
 
 def runs(sweep: Sweep, raw: bytes, depth: int, look: Look) -> bytes:
@@ -45,13 +48,13 @@ def runs(sweep: Sweep, raw: bytes, depth: int, look: Look) -> bytes:
             padding = _PADDING.match(raw, end)
             end = padding.end() if padding else end
         before = raw[at:end]
-        if not (_is_id(before) or (depth == 0 and before in sweep.rules.harmless_runs)):
+        if not (_is_id(before) or (depth == 0 and before in sweep.rules.memory.runs)):
             after = _run(sweep, before, depth, look)
             if after != before:
                 out += (raw[done:at], after)
                 done = end
-            elif depth == 0:
-                sweep.rules.remember_run(before)
+            elif depth == 0 and len(before) <= _LONGEST_RUN:
+                remember(sweep.rules.memory.runs, before)
         at = shape.find(LEAST_RUN, end)
     return b"".join((*out, raw[done:])) if out else raw
 

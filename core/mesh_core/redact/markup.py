@@ -71,6 +71,8 @@ def _tag(sweep: Sweep, token: bytes, kinds: _Kinds) -> bytes:
     if match[1]:
         if len(kinds) > 1:
             kinds.pop()
+    elif (shown := look_through(sweep, match[3])) != match[3]:
+        return token.replace(match[3], shown)
     elif not token.endswith(b"/>") and match[3].lower() not in _VOID:
         above = kinds[-1]
         kinds.append(key_kind(match[3]) or (above if above in _BELOW else None))

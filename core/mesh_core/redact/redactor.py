@@ -100,25 +100,34 @@ def _lines(sweep: Sweep, exchange: Exchange) -> dict[str, Any]:
     changed: dict[str, Any] = {}
     if (path := _path(sweep, exchange.path, nothing=nothing)) != exchange.path:
         changed["path"] = path
-    if "@" in exchange.authority:
-        user, at, host = exchange.authority.encode("latin-1").rpartition(b"@")
-        hidden = sweep.hide("secret", user, "userinfo")
-        if hidden != user:
-            changed["authority"] = (hidden + at + host).decode("latin-1")
-    reason = exchange.reason.encode("latin-1")
-    if not (nothing and not coded(reason)) and (after := _looked(sweep, reason)) != reason:
-        changed["reason"] = after.decode("latin-1")
+    if (authority := _authority(sweep, exchange.authority, nothing=nothing)) != exchange.authority:
+        changed["authority"] = authority
+    for name in ("method", "reason", "peer"):
+        before = (getattr(exchange, name) or "").encode("utf-8", "surrogateescape")
+        if not (nothing and not coded(before)) and (after := _looked(sweep, before)) != before:
+            changed[name] = after.decode("utf-8", "surrogateescape")
     if exchange.error is not None and (error := _text(sweep, exchange.error)) != exchange.error:
         changed["error"] = error
     return changed
 
 
 def _tell_nothing(sweep: Sweep, exchange: Exchange) -> bool:
-    """Whether it is proven of path and reason together that they hold no secret, unless encoded."""
+    """Whether it is proven of all but the error together that they hold no secret, unless encoded."""
     path = exchange.path
     if sweep.rules.only_named or "%" in path or "+" in path:
         return False
-    return tells_nothing(sweep, f"{path}\n{exchange.reason}".encode("latin-1"))
+    lines = f"{path}\n{exchange.reason}\n{exchange.authority}\n{exchange.method}\n{exchange.peer or ''}"
+    return tells_nothing(sweep, lines.encode("utf-8", "surrogateescape"))
+
+
+def _authority(sweep: Sweep, authority: str, *, nothing: bool) -> str:
+    """Host and port; what stands before an `@` is hidden whole."""
+    before = authority.encode("latin-1")
+    user, at, host = before.rpartition(b"@")
+    if not nothing or coded(host):
+        host = _looked(sweep, host)
+    after = sweep.hide("secret", user, "userinfo") + at + host
+    return authority if after == before else after.decode("latin-1")
 
 
 def _path(sweep: Sweep, path: str, *, nothing: bool) -> str:

@@ -1,21 +1,18 @@
 """`[redact]` as questions that a sweep asks: is this named, may that stay. Pure."""
 
 import re
-from collections import Counter
 from collections.abc import Iterable
 
 from mesh_core.config import Places, Redact, RedactMode
 from mesh_core.globs import Glob, parse_glob
 from mesh_core.jsonpath import START, JsonPath, Reached, Step, parse_jsonpath
-from mesh_core.redact.names import HeaderKind, KeyKind, key_kind, query_kind
+from mesh_core.redact.memory import Memory
+from mesh_core.redact.names import KeyKind, key_kind, query_kind
 
 type State = int
 """How far a reader of a document has come along each path of a project; 0 at the root."""
 
 _MOST_STEPS = 8192
-_MOST_RUNS = 4096
-_LONGEST_RUN = 96
-_MOST_BODIES = 2048
 _WORD = re.compile(rb"[^\s\"'<>,;(){}\[\]&?=\\|`]{3,4096}")
 
 
@@ -37,12 +34,7 @@ class Rules:
         self._headers, self._cookies = _lower(hide.header), _exact(hide.cookie)
         self.names_headers = bool(hide.header or allow.header) or self.only_named
         """Whether header names of the project's own matter."""
-        self.clean: set[bytes] = set()
-        """Header values that were found to hold nothing."""
-        self.hidden: dict[tuple[HeaderKind, bytes], tuple[bytes, Counter[str]]] = {}
-        """What became of other header values, and what was counted for it."""
-        self.clean_bodies: set[tuple[str, str | None, str | None, bool]] = set()
-        """Bodies that were found to hold nothing, by hash and by what decides how they are read."""
+        self.memory = Memory()
         self._fields = {"query": _exact(hide.query), "form": _exact(hide.form)}
         self._globs = _globs(hide)
         self._allowed_headers, self._allowed_cookies = _lower(allow.header), _exact(allow.cookie)
@@ -57,10 +49,6 @@ class Rules:
         self._ends: list[bool | None] = [None]
         """By state: hide what is there, leave it, or as ever."""
         self._steps: dict[tuple[State, Step], State] = {}
-        self.harmless: set[bytes] = set()
-        """Keys of documents that were found to tell nothing."""
-        self.harmless_runs: set[bytes] = set()
-        """Long words that hold nothing, however they are decoded."""
         self._allowed_globs = _globs(allow)
         words = (*(glob.literal for glob in self._globs), *self._fields["query"], *self._fields["form"])
         self._words = tuple(frozenset(words))
@@ -122,20 +110,6 @@ class Rules:
     def may_name(self, raw: bytes) -> bool:
         """Whether something in `raw` may be what a pattern or a field of the project's names."""
         return any(word in raw for word in self._words)
-
-    def remember_body(self, body: tuple[str, str | None, str | None, bool]) -> None:
-        """Note that a body holds nothing."""
-        if len(self.clean_bodies) >= _MOST_BODIES:
-            self.clean_bodies.clear()
-        self.clean_bodies.add(body)
-
-    def remember_run(self, run: bytes) -> None:
-        """Note that a long word holds nothing, as services repeat themselves."""
-        if len(run) > _LONGEST_RUN:
-            return
-        if len(self.harmless_runs) >= _MOST_RUNS:
-            self.harmless_runs.clear()
-        self.harmless_runs.add(run)
 
     def hits(self, raw: bytes) -> list[tuple[int, int]]:
         """Where words are that a pattern of the project fits."""

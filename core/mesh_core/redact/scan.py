@@ -10,8 +10,8 @@ from mesh_core.model import Bodies, Exchange
 from mesh_core.redact.redactor import Redactor
 
 _PLACES = (
-    "request_headers", "response_headers", "request_trailers", "response_trailers", "path", "authority",
-    "reason",
+    "request_headers", "response_headers", "request_trailers", "response_trailers", "method", "path",
+    "authority", "reason", "peer",
     "error", "messages", "request_body", "response_body",
 )  # fmt: skip
 
@@ -73,8 +73,8 @@ def find_secrets(exchange: Exchange, bodies: Bodies, redact: Redact | None = Non
 def _without_places(exchange: Exchange) -> Exchange:
     return structs.replace(
         exchange, request_headers=(), response_headers=(), request_trailers=(), response_trailers=(),
-        path="/", authority="", reason="", error=None, messages=(), request_body=None, response_body=None,
-        redactions=(),
+        method="GET", path="/", authority="", reason="", peer=None, error=None, messages=(),
+        request_body=None, response_body=None, redactions=(),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from mesh_core.config import RedactMode
 from mesh_core.model import Headers, Redaction
-from mesh_core.redact import TOKEN, Redactor
+from mesh_core.redact import TOKEN, Redactor, find_secrets
 from support.recorded import an_exchange
 
 REDACTOR = Redactor(b"k" * 32)
@@ -179,3 +179,24 @@ def _with_tokens(pattern: bytes) -> bytes:
     return re.sub(
         rb"(?<![A-Za-z])J(?![A-Za-z])", JWT.rpartition(b".")[0] + rb"\.mr1_jwt_[a-z2-7]{20}", pattern
     )
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"request_headers": ((b"ghp_a1b2c3d4e5f6g7h8i9j0k1l2", b"Bearer"),)},
+        {"request_headers": ((b"Cookie", b"theme=dark; ghp_a1b2c3d4e5f6g7h8i9j0k1l2"),)},
+        {"request_headers": ((b"Cookie", b'a=b"ghp_a1b2c3d4e5f6g7h8i9j0k1l2"'),)},
+        {"response_headers": ((b"Set-Cookie", b"ghp_a1b2c3d4e5f6g7h8i9j0k1l2; Path=/"),)},
+        {"response_headers": ((b"Set-Cookie", b"a=b; Path=/r/ghp_a1b2c3d4e5f6g7h8i9j0k1l2"),)},
+        {"method": "ghp_a1b2c3d4e5f6g7h8i9j0k1l2"},
+        {"authority": "ghp_a1b2c3d4e5f6g7h8i9j0k1l2.example"},
+        {"peer": "ghp_a1b2c3d4e5f6g7h8i9j0k1l2.example:80"},
+    ],
+)
+def test_a_secret_where_none_belongs_is_hidden_too(place: dict[str, object]) -> None:
+    after, _ = REDACTOR.apply(an_exchange(**place), {})
+
+    assert "ghp_a1b2c3d4e5f6g7h8i9j0k1l2" not in repr(after)
+    assert find_secrets(an_exchange(**place), {})
+    assert not find_secrets(after, {})
