@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 from msgspec import structs
 
+from mesh_core.encoding import Undecodable, unpacked
 from mesh_core.model import BodyRef, Headers, header_text
 from mesh_core.redact import fields, grpc, layers, markup, streams
-from mesh_core.redact.coding import plain
 from mesh_core.redact.forms import PROVIDER
 from mesh_core.redact.json_text import hide_json, hide_lines
 from mesh_core.redact.jwt import jwts
@@ -43,9 +43,9 @@ def hide_body(sweep: Sweep, ref: BodyRef, raw: bytes, headers: Headers) -> tuple
         return ref, raw
     before = dict(sweep.counts)
     try:
-        content, short = plain(raw, encoding, limit=MOST_INFLATED)
+        content, short = unpacked(raw, encoding, limit=MOST_INFLATED)
         after = hide_content(sweep, content, kind, short or ref.truncated, headers)
-    except Unreadable as why:
+    except (Unreadable, Undecodable) as why:
         sweep.counts.clear()  # what was hidden in what is not kept
         sweep.counts.update({**before, f"dropped:{why}": before.get(f"dropped:{why}", 0) + 1})
         return _renewed(ref, b"", dropped=True, encoded=False), b""

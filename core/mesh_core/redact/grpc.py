@@ -7,7 +7,7 @@ import base64
 import binascii
 from struct import Struct
 
-from mesh_core.redact.coding import plain
+from mesh_core.encoding import Undecodable, unpacked
 from mesh_core.redact.json_text import hide_json
 from mesh_core.redact.protobuf import hide_message
 from mesh_core.redact.sweep import MOST_INFLATED, Sweep, Unreadable
@@ -53,7 +53,10 @@ def _frame(sweep: Sweep, frame: bytes, flags: int, kind: str, encoding: str | No
         after = look_through(sweep, before)
         return frame if after == before else _HEAD.pack(flags, len(after)) + after
     if flags & 1:
-        before, short = plain(before, encoding, limit=min(MOST_INFLATED, sweep.inflatable + 1))
+        try:
+            before, short = unpacked(before, encoding, limit=min(MOST_INFLATED, sweep.inflatable + 1))
+        except Undecodable as cause:
+            raise Unreadable("encoding") from cause
         sweep.inflatable -= len(before)
         if short or sweep.inflatable < 0:
             raise Unreadable("encoding")

@@ -39,7 +39,7 @@ def read_body(ref: BodyRef | None, bodies: Bodies) -> Body:
     kind = ref.content_type or ""
     content, whole = stored, not ref.truncated
     if ref.content_encoding and not ref.decoded:
-        inner = _decoded(stored, ref.content_encoding)
+        inner = decoded(stored, ref.content_encoding, limit=MOST_DECODED)
         if inner is None:
             kind = "application/octet-stream"
         else:
@@ -93,25 +93,6 @@ def _differ_for_certain(recorded: BodyRef | None, replayed: BodyRef | None) -> b
     both = _full_hash(recorded), _full_hash(replayed)
     plain = not any(ref is not None and ref.content_encoding for ref in (recorded, replayed))
     return plain and None not in both and both[0] != both[1]
-
-
-def _decoded(body: bytes, encoding: str) -> bytes | None:
-    if encoding.strip().lower() == "br":
-        return _unbrotli(body)
-    return decoded(body, encoding, limit=MOST_DECODED)
-
-
-def _unbrotli(body: bytes) -> bytes | None:
-    """The first bytes of a brotli body; None without the library (mitmproxy brings it)."""
-    try:
-        import brotli  # type: ignore[import-untyped]  # has none
-    except ImportError:
-        return None
-    try:
-        content: bytes = brotli.Decompressor().process(body, output_buffer_limit=MOST_DECODED)
-    except brotli.error:
-        return None
-    return content
 
 
 def _whole(old: Document, new: Document, noisy: Collection[str]) -> Iterator[Difference]:

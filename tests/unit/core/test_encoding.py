@@ -3,12 +3,13 @@
 import gzip
 import zlib
 
+import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh_core.encoding import decoded
+from mesh_core.encoding import Undecodable, decoded, unpacked
 
 PLAIN = b'{"sku": "sku-9"}' * 20
 RAW_DEFLATE = zlib.compress(PLAIN)[2:-4]
@@ -26,6 +27,7 @@ BOMB = b"\0" * 50_000_000
         (zlib.compress(PLAIN), "deflate"),
         (RAW_DEFLATE, "deflate"),
         (zstandard.compress(PLAIN), "zstd"),
+        (brotli.compress(PLAIN), "br"),
         (gzip.compress(zstandard.compress(PLAIN)), "zstd, gzip"),
         (gzip.compress(PLAIN[:9]) + gzip.compress(PLAIN[9:]), "gzip"),
         (zstandard.compress(PLAIN[:9]) + zstandard.compress(PLAIN[9:]), "zstd"),
@@ -36,7 +38,7 @@ def test_every_encoding_in_use_is_undone(body: bytes, encoding: str | None) -> N
     assert decoded(body, encoding, limit=10_000) == PLAIN
 
 
-@pytest.mark.parametrize("encoding", ["br", "compress", "gzip, br", "gzip," * 5 + "gzip", "rot13"])
+@pytest.mark.parametrize("encoding", ["br", "compress", "gzip, compress", "gzip," * 5 + "gzip", "rot13"])
 def test_what_cannot_be_undone_is_none(encoding: str) -> None:
     assert decoded(gzip.compress(PLAIN), encoding, limit=10_000) is None
 
@@ -50,14 +52,19 @@ def test_more_than_four_encodings_are_not_undone() -> None:
     assert decoded(gzip.decompress(body), "gzip, gzip, gzip, gzip", limit=10_000) == PLAIN
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "br"])
 def test_what_is_not_encoded_as_it_says_is_none(encoding: str) -> None:
     assert decoded(b"\xff plain text", encoding, limit=10_000) is None
 
 
 @pytest.mark.parametrize(
     ("body", "encoding"),
-    [(gzip.compress(PLAIN), "gzip"), (zlib.compress(PLAIN), "deflate"), (zstandard.compress(PLAIN), "zstd")],
+    [
+        (gzip.compress(PLAIN), "gzip"),
+        (zlib.compress(PLAIN), "deflate"),
+        (zstandard.compress(PLAIN), "zstd"),
+        (brotli.compress(PLAIN), "br"),
+    ],
 )
 def test_a_body_that_was_cut_off_gives_what_can_be_read(body: bytes, encoding: str) -> None:
     content = decoded(body[:-6], encoding, limit=10_000)
@@ -72,6 +79,7 @@ def test_a_body_that_was_cut_off_gives_what_can_be_read(body: bytes, encoding: s
         (gzip.compress(BOMB), "gzip"),
         (zlib.compress(BOMB), "deflate"),
         (zstandard.compress(BOMB), "zstd"),
+        (brotli.compress(BOMB, quality=1), "br"),
         (gzip.compress(gzip.compress(BOMB)), "gzip, gzip"),
         (gzip.compress(b"x" * 600) * 100, "gzip"),
         (BOMB, None),
@@ -88,3 +96,22 @@ def test_no_body_makes_it_fail(body: bytes, encoding: str) -> None:
     for content in (body, b"\x1f\x8b\x08" + body, b"\x28\xb5\x2f\xfd" + body):
         got = decoded(content, encoding, limit=100)
         assert got is None or len(got) <= 100
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "br"])
+def test_what_has_to_be_whole_is_read_to_its_last_byte_or_not_at_all(encoding: str) -> None:
+    encode = {
+        "gzip": gzip.compress,
+        "deflate": zlib.compress,
+        "zstd": zstandard.compress,
+        "br": brotli.compress,
+    }[encoding]
+    body = encode(PLAIN)
+
+    assert unpacked(body, encoding, limit=10_000) == (PLAIN, False)
+    assert unpacked(body, encoding, limit=100) == (PLAIN[:100], True)
+    assert unpacked(body[:-1], encoding, limit=10_000)[1]
+    with pytest.raises(Undecodable):
+        unpacked(b"\xff\xff" + body, encoding, limit=10_000)
+    with pytest.raises(Undecodable):
+        unpacked(body + b"password", encoding, limit=10_000)
