@@ -15,6 +15,7 @@ from mesh_replayer.events import Answered, Judged
 from mesh_replayer.noise.deciding import Explain, Noise
 from mesh_replayer.noise.rule import NoiseRules
 from mesh_replayer.plan import Step
+from mesh_replayer.spoken import is_websocket, said_as_body
 from mesh_replayer.verdict import Judgement, Verdict, judge
 
 _NOTHING_TO_COMPARE = frozenset({Outcome.CONNECT_FAILED, Outcome.DNS_FAILED, Outcome.TLS_FAILED})
@@ -106,8 +107,13 @@ class Judge:
     def _hidden(self, exchange: Exchange, bodies: Bodies, trace_id: str) -> tuple[Exchange, Bodies]:
         """Both sides hidden alike, so that a secret that was hidden then is no difference now.
 
-        What few values are possible of is hidden by trace: the recorded one's, on both sides.
+        What few values are possible of is hidden by trace: the recorded one's, on both sides. A WebSocket
+        gets what its server said as a body.
         """
+        hidden, content = self._without_secrets(exchange, bodies, trace_id)
+        return said_as_body(hidden) if is_websocket(hidden) else (hidden, content)
+
+    def _without_secrets(self, exchange: Exchange, bodies: Bodies, trace_id: str) -> tuple[Exchange, Bodies]:
         if self.redactor is None:
             return exchange, bodies
         ours = structs.replace(exchange, trace_id=trace_id)

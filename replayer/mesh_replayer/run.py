@@ -22,7 +22,6 @@ from mesh_replayer.reply import Received, reply_exchange
 from mesh_replayer.retrace import FreshIds
 from mesh_replayer.schedule import FAST, Lateness, Pace, Schedule
 from mesh_replayer.send import Sends
-from mesh_replayer.spoken import is_websocket, said_as_body
 from mesh_replayer.stubs.told import TellsStubs
 from mesh_replayer.verdict import Rules, Verdict, exit_code, is_wrong
 
@@ -212,10 +211,6 @@ class _Requests:
             recorder=self.options.version,
         )
         then = own_bodies(step.exchange, self.bodies)
-        if is_websocket(step.exchange):
-            exchange, then = said_as_body(step.exchange)
-            step = replace(step, exchange=exchange)
-            replayed, kept = said_as_body(replayed)
         self.flow.learn(index, replayed, kept)
         changes = (*filled.changes, *prepared.changes)
         return self.answered(index, Answer(step, changes, replayed, kept, then, self.flow.explained))

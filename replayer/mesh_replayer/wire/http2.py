@@ -192,9 +192,9 @@ class Http2Connection(asyncio.Protocol):
         if stream is None:
             return
         if isinstance(event, h2.events.ResponseReceived):
-            fields = tuple((bytes(name), bytes(value)) for name, value in event.headers)
+            fields = [(bytes(name), bytes(value)) for name, value in event.headers]
             stream.status = int(dict(fields)[b":status"])
-            stream.headers = fields
+            stream.headers = tuple(each for each in fields if not each[0].startswith(b":"))
         elif isinstance(event, h2.events.DataReceived):
             stream.pieces.append((event.data, event.flow_controlled_length))
         elif isinstance(event, h2.events.TrailersReceived):

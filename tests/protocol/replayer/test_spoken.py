@@ -49,7 +49,7 @@ def grpc_call(
     fields: dict[str, Any] = {
         "method": "POST", "path": path, "http_version": "HTTP/2", "lane": Lane.WIRE, "authority": "shop.test",
         "connection": "one", "headers": tuple(call(path.encode())), "body": said(b"ask"),
-        "answer": tuple(ANSWER), "answer_body": b"".join(said(answer) for answer in answers),
+        "answer": tuple(ANSWER[1:]), "answer_body": b"".join(said(answer) for answer in answers),
         "response_trailers": ((b"grpc-status", status),), "grpc_status": int(status),
     }  # fmt: skip
     if status not in (b"0", b"5"):
