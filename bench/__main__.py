@@ -6,7 +6,7 @@ Options after a single name are that benchmark's: `python -m bench recorder --he
 import sys
 from importlib import import_module
 
-NAMES = ("correlate", "diff", "recorder", "redact", "send", "store")
+NAMES = ("correlate", "diff", "recorder", "redact", "send", "store", "wire_stages")
 WITH_OPTIONS = ("diff", "recorder")
 
 
