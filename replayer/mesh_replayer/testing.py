@@ -13,6 +13,7 @@ from mesh_core.errors import ConfigInvalid, ExitCode
 from mesh_core.project import load_project
 from mesh_replayer.acceptance import Acceptance
 from mesh_replayer.captures import read_capture, write_capture
+from mesh_replayer.commands.around import recorded_in_files
 from mesh_replayer.commands.replay import given_of
 from mesh_replayer.commands.replaying import replay, targets_of
 from mesh_replayer.commands.selecting import files_plan
@@ -105,7 +106,8 @@ class Replayer:
                 judged.append(event)
 
         handlers = [report.handle, collect, acceptance.handle] if accept else [report.handle, collect]
-        code = replay(plan, bodies, given, project, handlers)
+        recorded = recorded_in_files([self.file], given, project)
+        code = replay(plan, bodies, given, project, handlers, recorded)
         if accept and acceptance.count and not acceptance.refused:
             write_capture(self.file, acceptance.applied(read_capture(self.file)))
             code = ExitCode.OK

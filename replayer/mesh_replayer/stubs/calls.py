@@ -91,7 +91,7 @@ def _why_not(call: Exchange, bodies: Bodies) -> str | None:
         return "it was made over HTTP/2, which stubs do not speak yet"
     if call.status == 101 or b"websocket" in (header(call.request_headers, b"upgrade") or b"").lower():
         return "it is a WebSocket"
-    ref = call.response_body
-    if ref is not None and ref.size and (ref.truncated or ref.hash not in bodies):
-        return "its answer was not kept whole"
+    for what, ref in (("request", call.request_body), ("answer", call.response_body)):
+        if ref is not None and ref.size and (ref.truncated or ref.hash not in bodies):
+            return f"its {what} was not kept whole"
     return None

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from mesh_core.bodytext import body_content
+from mesh_core.bodytext import MOST_TEXT, body_content
 from mesh_core.masks import path_template
 from mesh_core.model import Bodies, Exchange
 from mesh_replayer.diff.documents import parse
@@ -73,11 +73,8 @@ def _body(call: Exchange, bodies: Bodies) -> Iterator[tuple[str, str]]:
     if ref is None or not ref.size:
         return
     content = body_content(ref, bodies)
-    if content is None:
-        yield (
-            "body",
-            f"{ref.content_encoding or 'bytes'} {hashlib.sha256(bodies.get(ref.hash, b'')).hexdigest()}",
-        )
+    if content is None or len(content) >= MOST_TEXT:  # not to be decoded, or too large to look into
+        yield "body", f"{ref.content_encoding or 'bytes'} {ref.hash}"
         return
     kind = (ref.content_type or "").lower()
     if "x-www-form-urlencoded" in kind:

@@ -386,3 +386,15 @@ def test_a_dry_run_starts_nothing_and_names_the_stubs(desk: Desk, tmp_path: Path
     assert result.exit_code == 0
     assert "its own dependencies are stubs (inventory)" in result.stdout
     assert not (tmp_path / "ran").exists()
+
+
+def test_each_of_several_runs_is_answered_anew(desk: Desk) -> None:
+    exchange, bodies = entry()
+    states = ["PENDING", "DONE"]
+    desk.keep([(exchange, bodies), *(call(exchange, at, answer=state) for at, state in enumerate(states))])
+
+    polls = [["GET", "http://inventory.internal/stock/sku", None]] * 2
+    document = replayed(desk, polls, "--repeat", "3", code=1)
+
+    assert (document["stubs"]["served"], document["stubs"]["missed"]) == (6, 0)
+    assert answers(document) == [[200, '"PENDING"'], [200, '"DONE"']]

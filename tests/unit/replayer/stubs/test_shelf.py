@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from msgspec.structs import replace
 
 from mesh_core.model import Bodies, Direction, Exchange
-from mesh_replayer.stubs.calls import RecordedCall, callee_of
+from mesh_replayer.stubs.calls import RecordedCall, callee_of, recorded_calls
 from mesh_replayer.stubs.fields import fields_of
 from mesh_replayer.stubs.shelf import Missed, Served, Shelf
 from mesh_replayer.stubs.volatile import shape_of
@@ -248,3 +249,21 @@ def test_new_values_of_one_form_may_be_the_same(one: str, other: str, same: bool
 @pytest.mark.parametrize("value", ["12", "1770000000", "SKU-9", "order", "2026-01-01", "12.50", "", '"'])
 def test_what_means_what_it_says_has_no_form(value: str) -> None:
     assert shape_of(value) is None
+
+
+def test_a_body_that_is_too_large_to_look_into_is_known_by_its_whole() -> None:
+    big = "x" * (4 * 1024 * 1024)
+    shelf, _ = shelf_of(request(document={"v": big + "a"}))
+
+    assert isinstance(ask(shelf, request(document={"v": big + "b"})), Missed)
+    assert isinstance(ask(shelf, request(document={"v": big + "a"})), Served)
+
+
+def test_a_call_whose_request_was_cut_off_is_not_served() -> None:
+    exchange, bodies = request(document={"v": 1})
+    assert exchange.request_body is not None
+    cut = structs.replace(exchange.request_body, truncated=True)
+    entry = recorded(100)[0]
+    calls = recorded_calls([(entry, structs.replace(exchange, request_body=cut), False)], bodies)
+
+    assert [call.why_not for call in calls] == ["its request was not kept whole"]
