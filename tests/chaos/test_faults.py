@@ -30,7 +30,7 @@ from mesh_recorder.settings import Durability, Endpoint, Listen, SidecarSettings
 from mesh_recorder.sidecar import Sidecar
 from mesh_recorder.wire import desk
 from mesh_store.store import open_store
-from support.chaos import Gate, Mode, TcpProxy
+from support.chaos import Gate, Mode, Steps, TcpProxy
 from support.lanes import in_use
 from support.postgres import a_database
 from support.rig import KEY, run
@@ -40,19 +40,6 @@ BODY = random.Random(1).randbytes(20_000)
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 """All requests of a test are one trace, so that it lasts from before the fault to after it."""
 PARENT = f"traceparent: 00-{TRACE}-b7ad6b7169203331-01".encode()
-
-
-class Steps:
-    """A clock that somebody sets."""
-
-    def __init__(self, real: Any) -> None:
-        self.monotonic_ns = real.monotonic_ns
-        self._real = real
-        self.hours = 0
-
-    def time_ns(self) -> int:
-        now: int = self._real.time_ns() + self.hours * 3_600_000_000_000
-        return now
 
 
 class Traffic:

@@ -11,6 +11,7 @@ from mesh_core.query import parse_query
 from mesh_store.store import Store, open_store
 from mesh_store.tables import run, run_span
 from support.chaos import Load
+from support.forked import Forked, fork_server
 from support.record import Record, a_service, port_of
 
 FLUSH = 0.12
@@ -30,13 +31,13 @@ def test_a_sidecar_killed_at_any_moment_loses_no_more_than_its_last_flush(
         arguments = ["--service", "cart", "--instance", "one", "--app", str(app), "--inbound", "0"]
         arguments += ["--outbound", "0", "--store", store_url, "--json", "--trace-headers", "never"]
         arguments += ["--lane", lane]
-        for kill in range(100 if long_run else 2):
-            with Record(tmp_path, *arguments) as sidecar:
-                load = Load(port_of(sidecar.event()["inbound"]["listen"]))
-                with load.running(f"{kill}"):
-                    load.wait_for(chance.randrange(1, 400))
-                    sidecar.process.kill()
-                assert sidecar.process.wait() == -signal.SIGKILL
+        context = fork_server()
+        for kill in range(100 if long_run else 3):
+            sidecar = Forked(context, tmp_path, tmp_path / f"said-{kill}", *arguments)
+            load = Load(port_of(sidecar.ready()["inbound"]["listen"]))
+            with load.running(f"{kill}"):
+                load.wait_for(chance.randrange(1, 400))
+                assert sidecar.kill() == -signal.SIGKILL
             killed_at = max(load.answered.values())
             # Where the machine stood still for a while, the writer stood still too.
             late = FLUSH + 2 * load.longest

@@ -1,5 +1,6 @@
 """No damage to a segment makes a wrong payload readable, or the reader fail."""
 
+import random
 from itertools import pairwise
 
 from hypothesis import given
@@ -91,3 +92,27 @@ def test_no_content_makes_the_reader_fail_otherwise_than_unreadable(content: byt
             assert decode_segment(data).frames == ()
         except SegmentUnreadable:
             continue
+
+
+def test_flipped_bits_by_the_thousand_cost_at_most_the_block_that_they_hit(long_run: bool) -> None:
+    """Case R27: 10,000 flips in the long run; blocks of several frames, as a busy sidecar writes them."""
+    seed = random.SystemRandom().randrange(10**6)
+    print("seed", seed)  # noqa: T201  # to play it again
+    chance = random.Random(seed)
+    blocks = [FRAMES[:2], FRAMES[2:5], FRAMES[5:]]
+    whole = encode_header(RUN) + b"".join(
+        encode_block(block[0].seq, [pack_frame(frame) for frame in block]) for block in blocks
+    )
+    for _ in range(10_000 if long_run else 500):
+        content = bytearray(whole)
+        at = chance.randrange(len(whole) * 8)
+        content[at // 8] ^= 1 << (at % 8)
+        try:
+            segment = decode_segment(bytes(content))
+        except SegmentUnreadable:
+            assert at // 8 < HEADER
+            continue
+        kept = [block for block in blocks if block[0] in segment.frames]
+        assert list(segment.frames) == [frame for block in kept for frame in block]
+        assert len(kept) >= len(blocks) - 1
+        assert bool(segment.damage) == (len(kept) < len(blocks))

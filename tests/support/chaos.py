@@ -140,6 +140,19 @@ class TcpProxy:
             writer.write_eof()
 
 
+class Steps:
+    """A clock that somebody sets."""
+
+    def __init__(self, real: Any) -> None:
+        self.monotonic_ns = real.monotonic_ns
+        self._real = real
+        self.hours = 0
+
+    def time_ns(self) -> int:
+        now: int = self._real.time_ns() + self.hours * 3_600_000_000_000
+        return now
+
+
 @dataclass
 class Gate:
     """A real store that can be shut; a sidecar's sink."""
