@@ -5,18 +5,11 @@
 3. Where somebody gave up waiting, what explains it is not who gave up but the deepest one that was slow.
 """
 
-from __future__ import annotations
+from collections.abc import Sequence
 
-from typing import TYPE_CHECKING
-
-from mesh_core.model import Direction
+from mesh_core.model import Direction, Exchange
 from mesh_core.outcome import Outcome
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mesh_core.model import Exchange
-    from mesh_core.trace import Trace
+from mesh_core.trace import Trace
 
 _GAVE_UP = frozenset({Outcome.UPSTREAM_TIMEOUT, Outcome.CLIENT_DISCONNECTED})
 """Somebody stopped waiting: the sidecar, or the caller itself."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from mesh_core.culprit import culprit
 from mesh_core.links import LinkKind, Parent, link
 from mesh_core.model import Direction, Exchange, TraceOrigin
 
@@ -16,7 +15,6 @@ __all__ = [
     "Parent",
     "Trace",
     "build_trace",
-    "culprit",
     "link",
     "split_reused",
 ]
