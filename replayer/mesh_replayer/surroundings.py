@@ -88,7 +88,12 @@ class Surroundings:
 
 @asynccontextmanager
 async def surrounded(
-    plan: Plan, wanted: Wanted, config: Config, recorded: Recorded, redactor: Redactor | None
+    plan: Plan,
+    wanted: Wanted,
+    config: Config,
+    recorded: Recorded,
+    redactor: Redactor | None,
+    keyed: bool = True,
 ) -> AsyncIterator[Surroundings]:
     """Set all of it up, and take all of it down, whatever happens in between.
 
@@ -101,7 +106,7 @@ async def surrounded(
     async with AsyncExitStack() as stack:
         dependencies = None
         if wanted.stub is not Stub.NONE:
-            dependencies = _dependencies(plan, wanted, config, recorded, redactor)
+            dependencies = _dependencies(plan, wanted, config, recorded, redactor, keyed)
             stack.push_async_callback(dependencies.stop)
             await dependencies.start(
                 _ports(plan, wanted, config), others=_others(plan, wanted, config, dependencies)
@@ -184,7 +189,12 @@ def _live(plan: Plan, wanted: Wanted) -> list[str]:
 
 
 def _dependencies(
-    plan: Plan, wanted: Wanted, config: Config, recorded: Recorded, redactor: Redactor | None
+    plan: Plan,
+    wanted: Wanted,
+    config: Config,
+    recorded: Recorded,
+    redactor: Redactor | None,
+    keyed: bool = True,
 ) -> Dependencies:
     calls = recorded_calls(calls_of(recorded.traces, plan), recorded.bodies, live=_live(plan, wanted))
     passing = None
@@ -209,6 +219,7 @@ def _dependencies(
         service=plan.choices[0].service,
         names=_names(plan, config),
         redactor=redactor,
+        keyed=keyed,
         passing=passing,
     )
 

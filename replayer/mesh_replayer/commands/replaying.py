@@ -137,8 +137,8 @@ def replay(
 
     async def send_all() -> ExitCode:
         secrets = [await gather(auth, os.environ, wanted.folder) for auth in auths]
-        around = surrounded(plan, wanted, project.config, recorded, options.judge.redactor)
-        async with ended_by_signals(), around as here:
+        hiding = (options.judge.redactor, options.judge.keyed)
+        async with ended_by_signals(), surrounded(plan, wanted, project.config, recorded, *hiding) as here:
             choices = here.plan.choices + (baseline.plan.choices if baseline and baseline.plan else ())
             targets = [choice.target for choice in choices]
             routes = await resolve_all(targets, _authorities(choices, project, wanted.folder))

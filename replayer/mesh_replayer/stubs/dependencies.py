@@ -41,6 +41,8 @@ class Dependencies:
     """Callees by further authorities that the configuration gives them."""
     redactor: Redactor | None = None
     """Hides of a live call what was hidden of recorded ones; None for nothing."""
+    keyed: bool = True
+    """Whether it has the project's key; without it hidden values are equal by their class."""
     passing: Passthrough | None = None
     """Takes calls that were never recorded; None for a miss."""
     shelf: Shelf = field(init=False)
@@ -50,7 +52,7 @@ class Dependencies:
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.shelf = Shelf(self.calls)
+        self.shelf = Shelf(self.calls, self.keyed)
 
     @property
     def callees(self) -> list[str]:

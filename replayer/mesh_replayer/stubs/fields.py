@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, unquote
 from mesh_core.bodytext import MOST_TEXT, body_content
 from mesh_core.masks import path_template
 from mesh_core.model import Bodies, Exchange
+from mesh_core.redact import token_class
 from mesh_replayer.diff.documents import parse
 from mesh_replayer.diff.jsonpath import json_path
 
@@ -25,6 +26,7 @@ type Fields = Mapping[str, str]
 type Segments = tuple[str | int, ...]
 
 _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+_DIGEST = re.compile(r"(mr1_[a-z]+)_[a-z2-7]{20}")
 _MOST_SHOWN = 80
 _BOUNDARY = re.compile(r"boundary=\"?([^\";]+)", re.IGNORECASE)
 
@@ -35,6 +37,11 @@ def fields_of(call: Exchange, bodies: Bodies) -> Fields:
     found = {f"path[{at}]": unquote(part) for at, part in enumerate(path.split("/")) if at}
     found |= _numbered("query", parse_qsl(query, keep_blank_values=True))
     return found | dict(_body(call, bodies))
+
+
+def by_class(fields: Fields) -> Fields:
+    """The fields with hidden values told by their class alone, as they are without the project's key."""
+    return {name: _told_class(value) for name, value in fields.items()}
 
 
 def origin_form(path: str) -> str:
@@ -66,6 +73,13 @@ def _shown(value: str | None) -> str:
     if value is None:
         return "(none)"
     return value if len(value) <= _MOST_SHOWN else f"{value[:_MOST_SHOWN]}…"
+
+
+def _told_class(value: str) -> str:
+    quote = '"' if len(value) > 1 and value[0] == value[-1] == '"' else ""
+    bare = value[1:-1] if quote else value
+    kind = token_class(bare)
+    return _DIGEST.sub(r"\1", value) if kind is None else f"{quote}mr1_{kind}{quote}"
 
 
 def _body(call: Exchange, bodies: Bodies) -> Iterator[tuple[str, str]]:

@@ -9,11 +9,11 @@
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mesh_core.model import Bodies, BodyRef, Exchange
 from mesh_replayer.stubs.calls import RecordedCall
-from mesh_replayer.stubs.fields import Fields, differing, fields_of, origin_form, route_of, told
+from mesh_replayer.stubs.fields import Fields, by_class, differing, fields_of, origin_form, route_of, told
 from mesh_replayer.stubs.volatile import Aliases
 from mesh_replayer.target import SAFE_METHODS
 
@@ -71,6 +71,8 @@ class Shelf:
     """All recorded calls, and which of them were answered."""
 
     calls: Sequence[RecordedCall]
+    keyed: bool = True
+    """Whether hidden values have the same tokens now as then; else their class alone counts."""
     served: int = 0
     by_form: int = 0
     """Of these, calls in which a value was another of the same form."""
@@ -82,6 +84,8 @@ class Shelf:
     _of_parent: dict[str, list[RecordedCall]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not self.keyed:
+            self.calls = [replace(call, fields=by_class(call.fields)) for call in self.calls]
         for call in self.calls:
             self._of_parent.setdefault(call.parent.id, []).append(call)
 
@@ -105,7 +109,7 @@ class Shelf:
             bodies: of it, by hash.
             parents: the inbound exchanges that may have caused it; none where nothing is known.
         """
-        fields = fields_of(asked, bodies)
+        fields = fields_of(asked, bodies) if self.keyed else by_class(fields_of(asked, bodies))
         likely = [self._parents[each] for each in parents if each in self._parents]
         if not likely:
             likely = [each for each in self._parents.values() if each.open] or list(self._parents.values())
