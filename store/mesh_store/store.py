@@ -146,9 +146,9 @@ class Store:
         """The stored bytes of all their bodies, by hash; each is checked against it."""
         return self._read(body_store.load, body_store.all_hashes_of(exchanges))
 
-    def body(self, name: str) -> bytes | None:
-        """The stored bytes of one body, by its hash; None where it is not there, or damaged."""
-        return self._read(body_store.load, [name]).get(name)
+    def bodies_named(self, names: Iterable[str]) -> Bodies:
+        """The stored bytes of bodies by their hashes; what is not there, or damaged, is left out."""
+        return self._read(body_store.load, names)
 
     def trace(self, trace_id: str) -> Trace | None:
         """The whole trace, 32 hex digits, with all that is joined to it; None where it is not recorded.

@@ -67,7 +67,7 @@ def traffic_command(
             seed=secrets.randbits(32) if seed is None else seed,
         )
         plan = replace(plan, old_failures=fail_on is None)
-        bodies = StoredBodies(store)
+        bodies = StoredBodies(store, (step.exchange for step in plan.steps))
         recorded = recorded_in(store, (step.exchange for step in plan.sent), given, project)
         code = carry_out(with_links(plan, bodies, given), bodies, given, project, recorded)
     raise SystemExit(code)
