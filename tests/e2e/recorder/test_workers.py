@@ -88,8 +88,9 @@ def test_what_no_worker_can_use_is_said_once_and_nothing_is_left(tmp_path: Path)
     )
 
     assert done.returncode == 2
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert done.stderr.startswith("mesh-record: ")
+    said = [line for line in done.stderr.splitlines() if line.startswith("mesh-record: ")]
+    assert len(said) == 1, done.stderr  # a busy machine may also say that the store takes its time
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
