@@ -11,7 +11,8 @@ from pathlib import Path
 from mesh_core.model import Lane
 from mesh_core.query import parse_query
 from mesh_store.store import open_store
-from support.record import Record, a_service, port_of
+from support.forked import Forked, fork_server
+from support.record import a_service, port_of
 
 CLIENTS = 4
 
@@ -72,13 +73,13 @@ def test_a_sidecar_that_is_told_to_end_under_load_answers_and_keeps_all(
     answered: set[str] = set()
     with a_service() as app:
         told = ["--service", "cart", "--app", str(app), "--store", store_url, "--json", "--lane", lane]
-        for number in range(100 if long_run else 2):
-            with Record(tmp_path, *told) as sidecar:
-                asking = Asking(port_of(sidecar.event()["inbound"]["listen"]))
-                with asking.running(str(number)):
-                    asking.wait_for(10 + 7 * (number % 20))
-                    code = sidecar.end()
-                stopped = sidecar.event("stopped")
+        context = fork_server()
+        for number in range(100 if long_run else 3):
+            sidecar = Forked(context, tmp_path, tmp_path / f"said-{number}", *told)
+            asking = Asking(port_of(sidecar.ready()["inbound"]["listen"]))
+            with asking.running(str(number)):
+                asking.wait_for(10 + 7 * (number % 20))
+                code, stopped = sidecar.end()
             # What waited in the listener's backlog was never taken.
             assert len(asking.cut) <= CLIENTS
             assert (code, stopped["dropped"], stopped["gap"], stopped["waiting"]) == (0, {}, 0, 0)

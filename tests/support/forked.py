@@ -25,7 +25,7 @@ def fork_server() -> ForkServerContext:
 
 
 class Forked:
-    """A running sidecar, made to be killed."""
+    """A running sidecar, made to be ended."""
 
     def __init__(self, context: ForkServerContext, folder: Path, said: Path, *arguments: str) -> None:
         """Start it; what it says goes to the file `said`."""
@@ -47,6 +47,16 @@ class Forked:
     def kill(self) -> int | None:
         """kill -9; the exit code."""
         self.process.kill()
+        return self._ended()
+
+    def end(self) -> tuple[int | None, dict[str, Any]]:
+        """SIGTERM; the exit code, and its closing line."""
+        self.process.terminate()
+        code = self._ended()
+        stopped: dict[str, Any] = json.loads(self._said.read_text().splitlines()[-1])
+        return code, stopped
+
+    def _ended(self) -> int | None:
         self.process.join()
         code = self.process.exitcode
         self.process.close()
