@@ -401,3 +401,19 @@ def test_each_of_several_runs_is_answered_anew(desk: Desk) -> None:
 
     assert (document["stubs"]["served"], document["stubs"]["missed"]) == (6, 0)
     assert answers(document) == [[200, '"PENDING"'], [200, '"DONE"']]
+
+
+@pytest.mark.parametrize("kind", ["run", "traffic", "exchange"])
+def test_stubs_stand_beside_every_kind_of_replay(desk: Desk, tmp_path: Path, kind: str) -> None:
+    exchange, bodies = entry()
+    desk.keep([(exchange, bodies), call(exchange, 0)])
+    if kind == "run":
+        assert desk.type("save", TRACE, "--as", "order", "--dir", str(tmp_path)).exit_code == 0
+    words = {"run": [str(tmp_path / "order.har")], "traffic": ["service:cart"], "exchange": [exchange.id]}
+
+    result = desk.type(
+        kind, *words[kind], "--service", "cart", "--stub", "rest", "--json", "--", *CALLER,
+        CALLS=json.dumps([["GET", "http://inventory.internal/stock/sku", None]]),
+    )  # fmt: skip
+
+    assert answers(json.loads(result.stdout)) == [[200, '"in stock"']], result.stderr
