@@ -42,10 +42,10 @@ def list_rules(as_json: bool, project: Project) -> None:
       mesh-replay noise list
       mesh-replay noise list --json
     """
-    from mesh_replayer.commands.known import known_noise, noise_file
+    from mesh_replayer.commands.known import all_rules, noise_file
     from mesh_replayer.noise.rulefile import rule_json
 
-    rules = sorted(known_noise(project).rules, key=lambda rule: (rule.service or "", rule.route, rule.path))
+    rules = sorted(all_rules(project).rules, key=lambda rule: (rule.service or "", rule.route, rule.path))
     if as_json:
         echo_lines(rule_json(rule) for rule in rules)
     else:

@@ -16,7 +16,7 @@ import click
 from mesh_core.errors import CaptureInvalid, ConfigInvalid, ExitCode, NotRecorded
 from mesh_core.model import Bodies, Exchange
 from mesh_core.project import Project
-from mesh_replayer.commands.known import keep_rules, kept_rules, known_noise
+from mesh_replayer.commands.known import all_rules, keep_rules, kept_rules
 from mesh_replayer.commands.look import echo_json
 from mesh_replayer.commands.replay import given_of
 from mesh_replayer.commands.replaying import carry_out, targets_of
@@ -146,7 +146,7 @@ def explained(report: Path, paths: Sequence[str], project: Project) -> list[dict
     Raises:
         CaptureInvalid: the file is no report.
     """
-    rules = known_noise(project)
+    rules = all_rules(project)
     return [
         {
             "exchange_id": exchange["exchange_id"],

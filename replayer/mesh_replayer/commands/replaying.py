@@ -25,7 +25,6 @@ from mesh_replayer.evidence import Baseline
 from mesh_replayer.journal import Journal
 from mesh_replayer.judging import Judge
 from mesh_replayer.look.console import console
-from mesh_replayer.noise.deciding import Noise
 from mesh_replayer.plan import Choice, Plan
 from mesh_replayer.prepare import Wishes, given_headers
 from mesh_replayer.project_key import project_key, redactor_of
@@ -125,13 +124,11 @@ def replay(
         MeshError: refused, wrongly used, or nothing could be tried.
     """
     wishes = _wishes(plan, given)
-    if not given.allow_recorded_host:
-        _check_hosts(plan)
-    if not given.allow_unsafe:
-        _check_methods(plan)
-    wanted = wanted_of(given, project)
     baseline = baseline_of(plan, given, project)
-    options, notes = _options(wishes, given, project, baseline)
+    for each in (plan, *([baseline.plan] if baseline and baseline.plan else [])):
+        _check_plan(each, given)
+    wanted = wanted_of(given, project)
+    options, notes = _options(plan, wishes, given, project, baseline)
     journal = _journal(plan, wishes, given, project)
     auths = chosen(given.auth, given.auth_env, project.config.auth)
 
@@ -183,6 +180,13 @@ def _sender(
     return AuthorizedSender(sender, {choice.target.text: secrets for choice in here.plan.choices})
 
 
+def _check_plan(plan: Plan, given: Given) -> None:
+    if not given.allow_recorded_host:
+        _check_hosts(plan)
+    if not given.allow_unsafe:
+        _check_methods(plan)
+
+
 def _check_hosts(plan: Plan) -> None:
     for choice in plan.choices:
         at = (step.exchange.authority for step in plan.sent if step.target is choice.target)
@@ -218,18 +222,14 @@ def _to(target: Target, wishes: Wishes, given: Given) -> Wishes:
 
 
 def _options(
-    wishes: Wishes, given: Given, project: Project, baseline: Baseline | None
+    plan: Plan, wishes: Wishes, given: Given, project: Project, baseline: Baseline | None
 ) -> tuple[RunOptions, tuple[str, ...]]:
     redactor = redactor_of(project, os.environ)
     keyed = project_key(project, os.environ) is not None
+    judge = Judge(fixed_status=frozenset(given.fixed_status), redactor=redactor, keyed=keyed)
     options = RunOptions(
         wishes=wishes,
-        judge=Judge(
-            fixed_status=frozenset(given.fixed_status),
-            redactor=redactor,
-            keyed=keyed,
-            noise=Noise(known_noise(project)),
-        ),
+        judge=judge.anew(known_noise(plan, judge, project)),
         pace=parse_pace(given.pace),
         concurrency=given.concurrency,
         repeat=given.repeat,
