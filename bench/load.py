@@ -1,6 +1,7 @@
 """A small keep-alive HTTP load and a small upstream, cheap beside any proxy in Python."""
 
 import asyncio
+import itertools
 import re
 import sys
 import time
@@ -23,6 +24,7 @@ BIG_RESPONSE = (
 ) + BIG_BODY
 _LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _LAST_CHUNK = b"0\r\n\r\n"
+_NUMBERS = itertools.count(1)
 
 
 class Upstream(asyncio.Protocol):
@@ -132,7 +134,6 @@ class Load:
         self.errors = 0
         self.open = 0
         self.done = asyncio.Event()
-        self._sent = 0
         self._big = (
             b"POST /uploads HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/octet-stream\r\n"
             b"Content-Length: %d\r\n\r\n" % (port, BIG)
@@ -146,8 +147,7 @@ class Load:
 
     def _next_small(self) -> bytes:
         """No two alike, as recorders that keep one answer for each address would else keep one."""
-        self._sent += 1
-        return b"GET /carts/%d?verbose=1" % self._sent + self._small
+        return b"GET /carts/%d?verbose=1" % next(_NUMBERS) + self._small
 
     def _next_big(self) -> bytes:
         return self._big
