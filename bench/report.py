@@ -7,7 +7,7 @@ from bench.table import markdown, median, ratios, spread
 
 DIRECT = "no proxy"
 CPU_BASE = "mitmdump -q"
-LATENCY_BASE = "Envoy, HTTP proxy"
+ENVOY = "Envoy, HTTP proxy"
 RECORDING, BYPASSED = ", recording", ", not recording"
 BUDGET = 64 * 1024 * 1024 / 1_000_000
 """Megabytes that may wait for the writer."""
@@ -20,8 +20,9 @@ def report(results: Results, missing: Mapping[str, str], about: str) -> str:
     parts = [
         (
             "Beside other proxies",
-            "Ratios are to `mitmdump -q` in the same round: median (least to greatest). CPU is that of the\n"
-            "whole process tree until it rests. Added latency is over no proxy, at one connection.",
+            "Ratios are of the same round: median (least to greatest). CPU is that of the whole process\n"
+            "tree until it rests; Envoy's is that at the same pace. Added latency is over no proxy, at one\n"
+            "connection.",
             traffic(results, missing),
         ),
         ("What recording adds", "The same lane with and without, in the same round.", adds(results)),
@@ -39,19 +40,19 @@ def report(results: Results, missing: Mapping[str, str], about: str) -> str:
 
 def traffic(results: Results, missing: Mapping[str, str]) -> str:
     """CPU, requests/s and latency."""
-    head = ["proxy", "CPU ms per request", "ratio", "requests/s", "ratio"]
+    head = ["proxy", "CPU ms per request", f"to `{CPU_BASE}`", "to Envoy", "requests/s", f"to `{CPU_BASE}`"]
     head += ["added p50 ms", "added p99 ms", "p99 ms at 32", "recorded", "errors"]
     base, direct = results.get(CPU_BASE, Samples()), results[DIRECT]
     rows = []
     for name, samples in results.items():
-        comparable = len(base.cpu) == len(samples.rate)
         rows.append(
             [
                 name,
                 median(samples.cpu, 3),
-                spread(ratios(samples.cpu, base.cpu)) if comparable and samples.cpu else "-",
+                _compared(samples.cpu, base.cpu),
+                _compared(samples.cpu, results.get(_envoy_for(name, results), Samples()).cpu),
                 median(samples.rate, 0),
-                spread(ratios(samples.rate, base.rate)) if comparable else "-",
+                _compared(samples.rate, base.rate),
                 *(_added(samples, direct) if name != DIRECT else ("-", "-")),
                 median(samples.p99, 1),
                 f"{min(samples.recorded):.0f} %" if samples.recorded else "-",
@@ -60,6 +61,16 @@ def traffic(results: Results, missing: Mapping[str, str]) -> str:
         )
     rows += [[name, f"not measured: {why}", *[""] * (len(head) - 2)] for name, why in missing.items()]
     return markdown(head, rows)
+
+
+def _compared(ours: list[float], theirs: list[float]) -> str:
+    return spread(ratios(ours, theirs)) if len(ours) == len(theirs) else "-"
+
+
+def _envoy_for(name: str, results: Results) -> str:
+    """Envoy as it is asked at the same pace: one that has little to do takes more for each request."""
+    paced = f"{ENVOY}, {name.rpartition(', ')[2]}"
+    return paced if paced in results else ENVOY
 
 
 def _added(samples: Samples, direct: Samples) -> tuple[str, str]:
