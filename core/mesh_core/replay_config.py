@@ -4,6 +4,7 @@
 2. A provider names the targets that may get its secret; no other ever does.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -131,6 +132,8 @@ _TEXTS = (
     "header", "value", "variable", "key_file", "token_url", "client_id", "audience", "key_id", "signed",
     "timestamp_header",
 )  # fmt: skip
+_HEADER = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+"""Source: RFC 9110, section 5.6.2."""
 _PLACES = frozenset({"header", "cookie", "query", "form", "json"})
 _JWT_ALGORITHMS = frozenset(
     {"HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"}
@@ -166,6 +169,11 @@ def _auth(reader: Reads, name: str, table: dict[str, Any]) -> Auth:
     texts: dict[str, Any] = {key: reader.text(table, key, prefix) for key in _TEXTS}
     if kind is AuthKind.HMAC:
         texts["value"] = texts["value"] or "{secret}"
+    for key in ("header", "timestamp_header"):
+        if texts[key] is not None and not _HEADER.fullmatch(texts[key]):
+            raise reader.wrong(f"{prefix}{key}", key, "a header's name")
+    if any(character < " " for character in texts["value"] or ""):
+        raise reader.wrong(f"{prefix}value", "value", "one line of text")
     claims = reader.table(table, "claims", prefix)
     return Auth(
         name=name,

@@ -68,7 +68,21 @@ async def gather(auth: Auth, environ: Mapping[str, str], folder: Path) -> Secret
         credential = get[auth.kind]()
     if auth.value == "{secret}" and auth.header == "Authorization" and " " not in credential.strip():
         credential = f"Bearer {credential}"
+    if auth.kind in (AuthKind.ENVIRONMENT, AuthKind.COMMAND, AuthKind.OAUTH2):
+        _check_one_line(auth, credential)
+    for place, value in restored.items():
+        if place.startswith(("header:", "cookie:")):
+            _check_one_line(auth, value)
     return Secrets(auth=auth, credential=credential, restored=restored)
+
+
+def _check_one_line(auth: Auth, value: str) -> None:
+    """A line break in a header's value would be the begin of another header, or of another request."""
+    if any(character < " " or character == "\x7f" for character in value):
+        raise SecretMissing(
+            f"auth.{auth.name}: what it gives is more than one line of text",
+            hint="a header takes one line; nothing was sent",
+        )
 
 
 def _variable(auth: Auth, name: str, environ: Mapping[str, str]) -> str:

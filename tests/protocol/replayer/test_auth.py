@@ -214,6 +214,7 @@ def test_a_hidden_value_is_put_back_where_it_was(
         ('kind = "command"\ncommand = "sleep 60"\ntimeout = "100ms"', "gave nothing within 0.1 s"),
         ('kind = "jwt"\nalgorithm = "RS256"\nkey_file = "key.pem"', "there is no key in"),
         ('restore = { "json:$.a" = "SHOP_TOKEN" }', "auth.shop needs SHOP_TOKEN"),
+        ("kind = 'command'\ncommand = 'printf \"a\\r\\nX: b\"'", "is more than one line of text"),
     ],
 )
 def test_a_missing_secret_is_exit_3_before_anything_is_sent(desk: Desk, text: str, words: str) -> None:
@@ -325,6 +326,8 @@ def test_an_unknown_provider_is_said(desk: Desk) -> None:
         ('kind = "environment"', "variable, which environment needs"),
         ('kind = "hmac"\nvariable = "K"\nheader = "X"\nencoding = "rot13"', "auth.shop.encoding is wrong"),
         ('restore = { "body:x" = "V" }', "auth.shop.restore is wrong"),
+        ('kind = "environment"\nvariable = "A"\nheader = "X: a\\r\\nY"', "auth.shop.header is wrong"),
+        ('kind = "environment"\nvariable = "A"\nvalue = "a\\nb"', "auth.shop.value is wrong"),
         ('kind = "environment"\nvariable = "A"\nsecret = "x"', "unknown key auth.shop.secret"),
     ],
 )
