@@ -81,6 +81,8 @@ def _document(plan: Plan, rows: list[_Row]) -> dict[str, Any]:
                 "method": step.exchange.method,
                 "path": step.exchange.path,
                 "target": step.target.text,
+                "session": step.session,
+                "after": [plan.steps[at].exchange.id for at in step.after],
                 "refused": refused or None,
                 "skipped": ready if isinstance(ready, str) else None,
                 "request_changes": list(ready.changes) if isinstance(ready, Prepared) else [],
@@ -95,9 +97,12 @@ def _lines(plan: Plan, rows: list[_Row], stubs: Sequence[str] | None, notes: Seq
         yield target_line(choice, stubs)
     yield from (Text(safe(note), "yellow") for note in notes)
     yield from link_lines(plan, len(plan.links))
-    for step, refused, ready in rows:
-        line = Text(f"  {safe(step.exchange.method)} {safe(step.exchange.path)}")
-        line.append(f"  to {safe(step.target.text)}", "dim")
+    for number, (step, refused, ready) in enumerate(rows, 1):
+        line = Text(f"{number:>4}  ", "dim")
+        line.append(f"{safe(step.exchange.method)} {safe(step.exchange.path)}", "not dim")
+        line.append(f"  to {safe(step.target.text)}")
+        if step.after:
+            line.append(f" once {', '.join(f'{at + 1}' for at in step.after)} was answered")
         if isinstance(ready, str):
             line.append(f"  skipped: {safe(ready)}", "yellow")
         elif refused:

@@ -78,6 +78,7 @@ def test_links_are_told_with_their_evidence_and_can_be_left_out_singly(desk: Des
     assert dry.exit_code == 0
     assert "link cookie:sid of POST /carts from cookie:sid of the answer to POST /login" in dry.stdout
     assert "characters that no request had before the answer" in dry.stdout
+    assert f"   3  POST /carts  to localhost:{server.port} once 2 was answered" in dry.stdout
     assert code == 1
     assert "header:if-match" not in {link["name"] for link in document["links"]}
     refused = [each["method"] for each in document["exchanges"] if each["replayed_status"] == 412]
