@@ -14,7 +14,9 @@ from support import clean
 from support.canaries import BODIES, BY_FORM, BY_NAME, LINES, NAMED, Body, Recorded, plain, recorded, seen
 
 SEED = random.SystemRandom().randrange(2**32)
-RULES = Redact(hide=Places(query=("tenant",), form=("note",), pattern=("cust-*",), json=("$.a.v", "$..deep")))
+RULES = Redact(
+    hide=Places(query=("tenant",), form=("note",), pattern=("cust-*",), json=("$.near", "$..pwd", "$..deep"))
+)
 PAIRS = [
     (Redactor(b"k" * 32, redact=each), Redactor(b"k" * 32, redact=each, closely=True))
     for each in (None, RULES)
@@ -136,6 +138,22 @@ def test_bytes_come_out_alike(pieces: list[bytes]) -> None:
         "",
     ):
         same(recorded(Body(raw, content_type)))
+
+
+KEYS = st.sampled_from(["near", "deep", "a", "near ", "[near", "{"])
+TREES = st.recursive(
+    st.sampled_from(["x", "near", "}{][", "a, b", "", "near:"])
+    | st.integers(0, 99)
+    | st.none()
+    | st.booleans(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(TREES, st.sampled_from([None, 1]))
+def test_places_that_a_project_names_come_out_alike(tree: object, indent: int | None) -> None:
+    same(recorded(Body(json.dumps(tree, indent=indent).encode(), "application/json")))
 
 
 def test_where_the_automaton_is_missing_or_fails_all_is_looked_at() -> None:

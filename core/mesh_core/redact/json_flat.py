@@ -34,6 +34,7 @@ def hide_flat(sweep: Sweep, raw: bytes, depth: int) -> bytes | None:
     """A valid document without secrets; None where it has to be walked through."""
     masked = _ESCAPE.sub(_MASK, raw) if b"\\" in raw else raw
     nothing = tells_nothing(sweep, masked)
+    counted = {} if nothing else dict(sweep.counts)
     edits: list[_Edit] = []
     if not nothing:
         if _SPACED.search(masked):
@@ -41,6 +42,7 @@ def hide_flat(sweep: Sweep, raw: bytes, depth: int) -> bytes | None:
         try:
             edits = _telling(sweep, raw, masked)
         except _NeedsWalk:
+            _uncount(sweep, counted)
             return None
     if masked is not raw:
         edits = _escaped(sweep, raw, masked, edits, depth)
@@ -50,6 +52,29 @@ def hide_flat(sweep: Sweep, raw: bytes, depth: int) -> bytes | None:
         found = coded(raw) if nothing else marks(sweep, raw)
         return by_form(sweep, raw, found, depth) if found else raw
     return _edited(sweep, raw, edits, depth, nothing=nothing)
+
+
+def hide_places(sweep: Sweep, raw: bytes, depth: int) -> bytes | None:
+    """A valid document in which the project's paths alone tell of secrets; None where it has to be walked."""
+    keys = sweep.rules.by_key
+    if keys is None or b"\\" in raw or not tells_nothing(sweep, raw):
+        return None
+    edits: list[_Edit] = []
+    counted = dict(sweep.counts)
+    try:
+        for at in keys.values(raw):
+            sweep.spend(1)
+            edits += _value(sweep, raw, raw, at, KeyKind.SECRET)
+    except _NeedsWalk:
+        _uncount(sweep, counted)
+        return None
+    return _edited(sweep, raw, edits, depth, nothing=True)
+
+
+def _uncount(sweep: Sweep, before: dict[str, int]) -> None:
+    """What was hidden is hidden again by the walk."""
+    sweep.counts.clear()
+    sweep.counts.update(before)
 
 
 def _telling(sweep: Sweep, raw: bytes, masked: bytes) -> list[_Edit]:

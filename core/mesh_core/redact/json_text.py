@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from mesh_core.redact.json_flat import hide_flat
+from mesh_core.redact.json_flat import hide_flat, hide_places
 from mesh_core.redact.json_walk import Walk
 from mesh_core.redact.sweep import LOOKING, Sweep, Unreadable
 
@@ -37,7 +37,12 @@ def hide_json(sweep: Sweep, raw: bytes, depth: int = 0, *, cut: bool = False) ->
     sweep.spend(1)
     if not _valid(raw):
         return None
-    after = None if b"&#" in raw or sweep.rules.places_matter(raw) else hide_flat(sweep, raw, depth)
+    if b"&#" in raw:
+        after = None
+    elif sweep.rules.places_matter(raw):
+        after = hide_places(sweep, raw, depth)
+    else:
+        after = hide_flat(sweep, raw, depth)
     if after is None:
         after = Walk(sweep, raw, depth, cut=False).done()
     if after is not raw and after != raw and not _valid(after):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from mesh_core.config import Places, Redact, RedactMode
 from mesh_core.globs import Glob, parse_glob
 from mesh_core.jsonpath import START, JsonPath, Reached, Step, parse_jsonpath
+from mesh_core.redact.json_keys import keys_of
 from mesh_core.redact.memory import Memory
 from mesh_core.redact.names import KeyKind, key_kind, query_kind
 
@@ -43,6 +44,8 @@ class Rules:
         self._all_paths = _paths(allow) + _paths(hide)
         self._path_names = [path.names for path in self._all_paths]
         self._by_index = any(isinstance(step, int) for path in self._all_paths for _, step in path.segments)
+        self.by_key = None if self._allowed_count or self.only_named else keys_of(self._all_paths)
+        """Finds the keys that paths of the project's end in; None where that takes a walk."""
         start = (START,) * len(self._all_paths)
         self._states: list[tuple[Reached, ...]] = [start]
         self._known = {start: 0}

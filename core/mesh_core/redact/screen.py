@@ -77,18 +77,19 @@ def _lower_count(match: re.Match[bytes]) -> bytes:
 
 
 _GAP = rb"[^0-9A-Za-z\"]*"
-"""What does not count in a name."""
+"""What does not count in a name, and is no end of a string."""
+_ANY_GAP = rb"[^0-9A-Za-z]*"
 
 
-def _spelled(names: Iterable[bytes]) -> bytes:
+def _spelled(names: Iterable[bytes], gap: bytes) -> bytes:
     """Names in any case, with whatever does not count between their letters."""
-    return b"|".join(_GAP.join(bytes([byte]) for byte in name) for name in sorted(names))
+    return b"|".join(gap.join(bytes([byte]) for byte in name) for name in sorted(names))
 
 
-def _keys() -> bytes:
-    """Telling names before a `:` or `=`, as JSON, forms and queries have them."""
-    whole = rb"(?:^|[\n\"?&;#])" + _GAP + b"(?:" + _spelled(TELLING_NAMES) + b")"
-    return b"(?i:(?:" + whole + b"|" + _spelled(TELLING_ENDS) + b")" + _GAP + rb"(?:\"\s*:|=))"
+def _keys(gap: bytes, end: bytes) -> bytes:
+    """Telling names before what ends a name, as JSON, forms and queries have them."""
+    whole = rb"(?:^|[\n\"?&;#])" + gap + b"(?:" + _spelled(TELLING_NAMES, gap) + b")"
+    return b"(?i:(?:" + whole + b"|" + _spelled(TELLING_ENDS, gap) + b")" + gap + end + b")"
 
 
 _CODE = rb"(?i:(?:^|[\n?&;#])code=)"
@@ -110,7 +111,7 @@ SECRETS = Screen(
                 *(pattern for _, pattern in forms.DOTTED),
             ),
         ),
-        _keys(), _CODE, _ENCODED_KEY, _ESCAPED_KEY, *_OTHERS,
+        _keys(_GAP, rb"\"\s*:"), _keys(_ANY_GAP, b"="), _CODE, _ENCODED_KEY, _ESCAPED_KEY, *_OTHERS,
     )
 )  # fmt: skip
 """Excludes all that is told by its name or its form, but not what is encoded."""
