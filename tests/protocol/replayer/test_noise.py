@@ -223,3 +223,17 @@ def test_what_is_no_report_is_said_in_one_line(desk: Desk, tmp_path: Path) -> No
         result = desk.type("noise", command, str(tmp_path / "a.json"), "--trust-config")
         assert result.exit_code == 2
         assert result.stderr.endswith("report json:FILE`\n")
+
+
+def test_a_baseline_that_is_not_allowed_is_refused_before_anything_is_sent(desk: Desk) -> None:
+    keep(desk, range(1), ("catalog",))
+    with noisy_server(10, SHOP) as running:
+        for options in (("--baseline", "10.1.2.3:80"), ("--baseline", "169.254.169.254:80")):
+            result = desk.type("traffic", "--target", running.target, "--trust-config", *options)
+            assert (result.exit_code, result.stderr.count("\n")) == (4, 1)
+        dry = desk.type("noise", "learn", "--target", running.target, "--trust-config", "--dry-run")
+        nothing = desk.type("noise", "learn", "service:none", "--target", running.target, "--trust-config")
+        sent = len(running.server.requests)
+
+    assert (dry.exit_code, nothing.exit_code, sent) == (0, 5, 0)
+    assert not (desk.folder / "mesh-noise.toml").exists()

@@ -342,3 +342,48 @@ def test_the_interval_of_a_share_is_wilsons() -> None:
     assert lower_bound(0, 0) == 0
     assert round(lower_bound(98, 100), 3) == 0.930
     assert lower_bound(200, 200) > 0.98
+
+
+def page(chance: random.Random, total: int = 5) -> bytes:
+    token = f"{chance.getrandbits(128):032x}"
+    return (
+        f'<html><head><script nonce="{token[:16]}">1</script></head><body><p>Total {total}</p><form>'
+        f'<input name="csrf" value="{token}"></form><i>node-{chance.randint(1, 90)}</i></body></html>'
+    ).encode()
+
+
+def test_a_page_with_a_csrf_value_is_clean_and_a_total_in_it_counts() -> None:
+    chance = random.Random(1)
+
+    def response(total: int = 5) -> Response:
+        fields = (
+            (b"Content-Type", b"text/html"),
+            (b"ETag", b'"%016x"' % (chance.getrandbits(63) | 0xA << 60)),
+        )
+        ref, bodies = body_of(page(chance, total), fields)
+        return read_response(
+            an_exchange(path="/page", started_at=NOW, response_headers=fields, response_body=ref), bodies
+        )
+
+    rules = NoiseRules(tuple(learn([Group([response() for _ in range(6)])], now=NOW)))
+
+    clean = Noise(rules).compare(response(), response())
+    broken = Noise(rules).compare(response(), response(6))
+    assert [each for each in clean.differences if each.counts] == []
+    assert [(each.path, each.kind) for each in broken.differences if each.counts] == [
+        ("$['body>p'][0].text", Kind.VALUE)
+    ]
+
+
+def test_lines_of_a_text_vary_by_their_numbers_alone() -> None:
+    chance = random.Random(2)
+
+    def response(state: str = "up") -> Response:
+        text = f"host node-{chance.randint(1, 99)}\nload 0.{chance.randint(10, 99)}\nstate {state}\n".encode()
+        ref, bodies = body_of(text, ((b"Content-Type", b"text/plain"),))
+        return read_response(an_exchange(path="/health", started_at=NOW, response_body=ref), bodies)
+
+    rules = NoiseRules(tuple(learn([Group([response() for _ in range(6)])], now=NOW)))
+
+    assert not Noise(rules).compare(response(), response()).matters
+    assert Noise(rules).compare(response(), response("down")).matters
