@@ -100,15 +100,23 @@ def _lines(sweep: Sweep, exchange: Exchange) -> dict[str, Any]:
     changed: dict[str, Any] = {}
     if (path := _path(sweep, exchange.path, nothing=nothing)) != exchange.path:
         changed["path"] = path
+    if exchange.error is not None and (error := _text(sweep, exchange.error)) != exchange.error:
+        changed["error"] = error
+    if nothing and "@" not in exchange.authority and not coded(_others(exchange)):
+        return changed
     if (authority := _authority(sweep, exchange.authority, nothing=nothing)) != exchange.authority:
         changed["authority"] = authority
     for name in ("method", "reason", "peer"):
         before = (getattr(exchange, name) or "").encode("utf-8", "surrogateescape")
         if not (nothing and not coded(before)) and (after := _looked(sweep, before)) != before:
             changed[name] = after.decode("utf-8", "surrogateescape")
-    if exchange.error is not None and (error := _text(sweep, exchange.error)) != exchange.error:
-        changed["error"] = error
     return changed
+
+
+def _others(exchange: Exchange) -> bytes:
+    """The rest of what the first lines of a message tell, a line each."""
+    lines = f"{exchange.reason}\n{exchange.authority}\n{exchange.method}\n{exchange.peer or ''}"
+    return lines.encode("utf-8", "surrogateescape")
 
 
 def _tell_nothing(sweep: Sweep, exchange: Exchange) -> bool:
@@ -116,8 +124,7 @@ def _tell_nothing(sweep: Sweep, exchange: Exchange) -> bool:
     path = exchange.path
     if sweep.rules.only_named or "%" in path or "+" in path:
         return False
-    lines = f"{path}\n{exchange.reason}\n{exchange.authority}\n{exchange.method}\n{exchange.peer or ''}"
-    return tells_nothing(sweep, lines.encode("utf-8", "surrogateescape"))
+    return tells_nothing(sweep, path.encode("utf-8", "surrogateescape") + b"\n" + _others(exchange))
 
 
 def _authority(sweep: Sweep, authority: str, *, nothing: bool) -> str:
