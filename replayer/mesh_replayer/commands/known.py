@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from mesh_core.errors import ConfigInvalid, QueryInvalid
+from mesh_core.errors import ConfigInvalid, QueryInvalid, StoreUnreachable
 from mesh_core.masks import path_template
 from mesh_core.model import Exchange
 from mesh_core.project import Project
@@ -136,9 +136,12 @@ def recorded_alike(plan: Plan, judge: Judge, project: Project) -> list[Rule]:
         return []  # looking makes no store
     routes = {route_of(step.exchange): step for step in reversed(plan.sent)}
     groups: list[Group] = []
-    with open_store(project.store) as store:
-        for step in list(routes.values())[:_MOST_ROUTES]:
-            groups += _answered_alike(step, judge, store)
+    try:
+        with open_store(project.store) as store:
+            for step in list(routes.values())[:_MOST_ROUTES]:
+                groups += _answered_alike(step, judge, store)
+    except StoreUnreachable:
+        return []  # files are replayed without one
     return [rule for rule in learn(groups, now=time.time_ns()) if isinstance(rule.predicate, Shape)]
 
 

@@ -237,3 +237,16 @@ def test_a_baseline_that_is_not_allowed_is_refused_before_anything_is_sent(desk:
 
     assert (dry.exit_code, nothing.exit_code, sent) == (0, 5, 0)
     assert not (desk.folder / "mesh-noise.toml").exists()
+
+
+def test_files_are_replayed_without_the_store_that_cannot_be_reached(desk: Desk, tmp_path: Path) -> None:
+    keep(desk, range(1), ("catalog",))
+    file = str(tmp_path / "one.har")
+    assert desk.type("export", "service:catalog", "-o", file, "--trust-config").exit_code == 0
+    away = "postgresql://nobody@127.0.0.1:9/none"
+
+    with noisy_server(11, SHOP) as running:
+        words = ("run", file, "--target", running.target, "--trust-config", "--json")
+        result = desk.type(*words, MESH_STORE=away)
+
+    assert json.loads(result.stdout)["exchanges"][0]["replayed_status"] == 200
