@@ -302,9 +302,8 @@ def survived(store: Store, cases: list[Planted]) -> None:
             name = names.pop(number)
             dropped = [each.rule for each in exchange.redactions if each.rule.startswith("dropped")]
             assert not dropped, f"{name}: {dropped} (seed {SEED})"
-            refs = [ref.hash for ref in (exchange.request_body, exchange.response_body) if ref is not None]
             kept = [exchange.reason.encode(), *(message.payload for message in exchange.messages)]
-            kept += [store.body(each) or b"" for each in refs]
+            kept += store.bodies([exchange]).values()
             assert NEIGHBOUR.encode() in b"\n".join(kept), name
             if name == TWIN:
                 twins.append({*TOKEN.findall(repr(exchange).encode() + b"\n".join(kept))})
