@@ -14,7 +14,7 @@ from mesh_core.project import load_project
 from mesh_replayer.acceptance import Acceptance
 from mesh_replayer.captures import read_capture, write_capture
 from mesh_replayer.commands.around import recorded_in_files
-from mesh_replayer.commands.replay import given_of
+from mesh_replayer.commands.given import given_of
 from mesh_replayer.commands.replaying import replay, targets_of
 from mesh_replayer.commands.selecting import files_plan
 from mesh_replayer.events import Event, Judged

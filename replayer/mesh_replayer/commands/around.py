@@ -5,66 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mesh_core.errors import ConfigInvalid
 from mesh_core.units import parse_seconds
+from mesh_replayer.commands.given import Given
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mesh_core.model import Exchange
     from mesh_core.project import Project
-    from mesh_replayer.commands.replay import Given
     from mesh_replayer.surroundings import Recorded, Wanted
     from mesh_store.store import Store
-
-AROUND_OPTIONS: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...] = (
-    click.option(
-        "--stub", type=click.Choice(["none", "rest", "all"]), default="none", show_default=True,
-        help="Serve recorded answers in place of the target's dependencies: of those that no target stands "
-        "for (rest), or of all.",
-    ),
-    click.option(
-        "--on-miss", type=click.Choice(["fail", "passthrough"]), default="fail", show_default=True,
-        help="What was never recorded: 502 and exit code 1, or the real dependency, where it is allowed.",
-    ),
-    click.option(
-        "--stub-port", multiple=True, metavar="NAME=PORT", help="Where a stub listens; of proxy their proxy."
-    ),
-    click.option(
-        "--env", multiple=True, metavar="KEY=VALUE",
-        help="A variable for the command; dep:NAME is the address of a dependency's stub.",
-    ),
-    click.option(
-        "--start-timeout", default="60s", show_default=True, metavar="TIME",
-        help="How long the command may take until it listens.",
-    ),
-)  # fmt: skip
-
-
-class WithCommand(click.Command):
-    """A command that may be followed by `-- COMMAND…`, which it gets as `command`."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read options up to `--`; what follows is the command to run."""
-        options, command = args, []
-        if "--" in args:
-            at = args.index("--")
-            options, command = args[:at], args[at + 1 :]
-            if not command:
-                raise click.UsageError("no command follows --", ctx)
-        rest = super().parse_args(ctx, options)
-        ctx.params["command"] = tuple(command)
-        return rest
-
-    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """Options and arguments, then the command."""
-        return [*super().collect_usage_pieces(ctx), "[-- COMMAND...]"]
 
 
 def wanted_of(given: Given, project: Project) -> Wanted:

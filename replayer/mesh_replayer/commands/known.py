@@ -11,8 +11,8 @@ from mesh_core.errors import ConfigInvalid, QueryInvalid, StoreUnreachable
 from mesh_core.masks import path_template
 from mesh_core.model import Exchange
 from mesh_core.project import Project
+from mesh_replayer.commands.given import Given
 from mesh_replayer.commands.naming import query_of
-from mesh_replayer.commands.replay import Given
 from mesh_replayer.evidence import Baseline
 from mesh_replayer.judging import Judge
 from mesh_replayer.noise.learning import Group, learn

@@ -16,9 +16,9 @@ import click
 from mesh_core.errors import CaptureInvalid, ConfigInvalid, ExitCode, NotRecorded
 from mesh_core.model import Bodies, Exchange
 from mesh_core.project import Project
+from mesh_replayer.commands.given import given_of
 from mesh_replayer.commands.known import all_rules, keep_rules, kept_rules
 from mesh_replayer.commands.look import echo_json
-from mesh_replayer.commands.replay import given_of
 from mesh_replayer.commands.replaying import carry_out, targets_of
 from mesh_replayer.commands.selecting import traffic_plan
 from mesh_replayer.diff import Where

@@ -18,8 +18,8 @@ from mesh_replayer.auth.choosing import told as told_of
 from mesh_replayer.auth.secrets import Secrets, gather
 from mesh_replayer.auth.sender import AuthorizedSender
 from mesh_replayer.commands.around import ended_by_signals, output_shown, show_output, wanted_of
+from mesh_replayer.commands.given import Given
 from mesh_replayer.commands.known import baseline_note, baseline_of, known_noise
-from mesh_replayer.commands.replay import Given
 from mesh_replayer.events import Emit, Event, RunFinished
 from mesh_replayer.evidence import Baseline
 from mesh_replayer.journal import Journal

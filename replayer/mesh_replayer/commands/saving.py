@@ -11,9 +11,8 @@ import click
 
 from mesh_core.errors import ConfigInvalid, ExitCode
 from mesh_core.project import Project
-from mesh_replayer.commands.around import WithCommand
+from mesh_replayer.commands.given import Given, WithCommand, replay_options
 from mesh_replayer.commands.look import PROGRAM, echo_json, json_option
-from mesh_replayer.commands.replay import Given, replay_options
 from mesh_store.command import friendly, project_options
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

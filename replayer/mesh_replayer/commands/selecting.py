@@ -17,7 +17,7 @@ from mesh_core.query import Query, parse_query
 from mesh_core.trace import build_trace
 from mesh_core.units import parse_seconds
 from mesh_replayer.captures import read_capture
-from mesh_replayer.commands.replay import Given
+from mesh_replayer.commands.given import Given
 from mesh_replayer.linking import linked
 from mesh_replayer.plan import Plan, Selection, plan_requests, plan_trace, service_of
 from mesh_replayer.spread import Spread, kind_of

@@ -10,9 +10,8 @@ from pathlib import Path
 import click
 
 from mesh_core.project import Project
-from mesh_replayer.commands.around import WithCommand
+from mesh_replayer.commands.given import Given, WithCommand, replay_options
 from mesh_replayer.commands.look import PROGRAM
-from mesh_replayer.commands.replay import Given, replay_options
 from mesh_store.command import friendly, project_options
 
 _seed_option = click.option(
