@@ -113,7 +113,7 @@ class Journal:
 
         Args:
             shown: the exchanges that its report has.
-            done: whether it came to its end; one that was interrupted is a stopped run.
+            done: whether it came to its end, or the user ended it and needs no care.
         """
         if self._file is not None:
             os.close(self._file)

@@ -74,6 +74,9 @@ def _replay(trace_id: str, variant: str, port: int, shell: Shell, result: Result
     command = ("trace", trace_id, "--target", f"localhost:{port}")
     exit_code = result.exit_codes[variant] = shell.show(*command)
     _, reports = shell.ask(*command)
+    if not reports:
+        result.missing.append(f"a report on {variant} (mesh-replay trace gave none, exit {exit_code})")
+        return
     shell.say(f"-> exit code {exit_code}: {_MEANING[variant]} (expected: {EXPECTED[variant][0]})")
     result.missing.extend(missing_of_replay(variant, reports[0], exit_code))
 

@@ -58,12 +58,9 @@ async def answering(exchanged: Exchanged) -> None:
     await exchanged.send(OK)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_what_a_stopped_run_had_sent_is_not_sent_again_and_its_outcome_may_be_unknown(
-    desk: Desk, how: signal.Signals
-) -> None:
+def test_what_a_stopped_run_had_sent_is_not_sent_again_and_its_outcome_may_be_unknown(desk: Desk) -> None:
     """Case P21."""
-    before = stopped_at(desk, b"/2", how)
+    before = stopped_at(desk, b"/2", signal.SIGKILL)
 
     with raw_server_apart(answering) as server:
         code, document = trace_json(desk, server.port)
@@ -76,6 +73,15 @@ def test_what_a_stopped_run_had_sent_is_not_sent_again_and_its_outcome_may_be_un
     assert "had sent it and got 200; --allow-repeat sends it again" in first
     assert third.startswith("unknown: run ")
     assert verdicts(again) == ["same"] * 4  # that one came to its end: this is a new one
+
+
+def test_a_run_that_its_user_ended_on_this_machine_is_sent_again(desk: Desk) -> None:
+    stopped_at(desk, b"/2", signal.SIGINT)
+
+    with raw_server_apart(answering) as server:
+        code, document = trace_json(desk, server.port)
+
+    assert (code, verdicts(document)) == (0, ["same"] * 4)
 
 
 def test_it_is_sent_again_where_that_is_asked_for(desk: Desk) -> None:
