@@ -16,6 +16,8 @@ RESPONSE = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: upstream\r\n"
     b"Content-Length: %d\r\n\r\n" % len(BODY)
 ) + BODY
+_ANSWERS = itertools.cycle([RESPONSE.replace(b"4711", b"%d" % (1_000 + n)) for n in range(4_096)])
+"""No two alike for a while: what a recorder remembers of bodies that it saw is no measure of production."""
 BIG = 10 * 1000 * 1000
 """Bytes that a large request carries up and its response down."""
 BIG_BODY = bytes(range(256)) * (BIG // 256) + bytes(BIG % 256)
@@ -49,7 +51,7 @@ class Upstream(asyncio.Protocol):
                 self.uploading = int(length[1]) if length else -1
                 rest = self._upload(rest)
             else:
-                self.transport.write(RESPONSE)
+                self.transport.write(next(_ANSWERS))
             self.pending = rest
 
     def _upload(self, data: bytes) -> bytes:
