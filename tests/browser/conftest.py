@@ -1,21 +1,24 @@
-"""A browser for each worker, a watched page for each test."""
+"""A watched page in a browser of its own for each test."""
 
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import ViewportSize
 
 from support.browser import Watched, running_browser
 
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with running_browser() as running:
-        yield running
+SIZE: ViewportSize = {"width": 1280, "height": 900}
 
 
 @pytest.fixture
-def watched(browser: Browser) -> Iterator[Watched]:
-    """A page of its own; it may ask for nothing and complain of nothing that its test does not look at."""
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+def watched() -> Iterator[Watched]:
+    """It may ask for nothing and complain of nothing that its test does not look at.
+
+    Playwright holds an event loop in this thread as long as it runs, so it ends with each test: others
+    run loops of their own here.
+    """
+    with (
+        running_browser() as browser,
+        browser.new_context(viewport={"width": 1280, "height": 900}) as context,
+    ):
         yield Watched(context.new_page())

@@ -322,6 +322,8 @@ def test_a_store_whose_disk_is_full(tmp_path: Path) -> None:
             while flow.gate.tries < tries + 6:  # as often as one segment that is bad would be tried
                 await flow.ask(20)
             (disk / "ballast").unlink()
+            while flow.sidecar.store_away is not None:
+                await flow.ask(1)
             told = await flow.stop()
             assert told.counters.stored == flow.asked
             return told
