@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from mesh_core.config import RedactMode
+from mesh_core.model import Exchange
 from mesh_core.query import parse_query
 from mesh_core.trace import Completeness
 from mesh_recorder import spool
@@ -29,7 +30,7 @@ from mesh_recorder.metrics import exposition
 from mesh_recorder.settings import Durability, Endpoint, Listen, SidecarSettings
 from mesh_recorder.sidecar import Sidecar
 from mesh_recorder.wire import desk
-from mesh_store.store import open_store
+from mesh_store.store import Store, open_store
 from support.chaos import Gate, Mode, Steps, TcpProxy
 from support.lanes import in_use
 from support.postgres import a_database
@@ -120,18 +121,30 @@ def account(url: str, told: Told, *, dropped: set[str], lossy: bool | None) -> N
     assert f"{told.asked} offered, {counters.stored} stored, 0 spooled, " in told.closing
     assert f"mesh_record_stored_total {counters.stored}\n" in told.metrics
     with open_store(url) as store:
-        page = store.search(parse_query("", now=0), limit=10_000)
+        exchanges = everything_in(store)
         told_store = dict(store.stats().dropped)
         assert store.check().problems == ()
         trace = store.trace(TRACE)
     assert trace is not None
     if lossy is not None:
         assert trace.completeness is (Completeness.LOSSY if lossy else Completeness.COMPLETE)
-    paths = [exchange.path for exchange in page.exchanges]
+    paths = [exchange.path for exchange in exchanges]
     assert len(paths) == len(set(paths)) == counters.stored
-    assert {exchange.lane for exchange in page.exchanges} == {in_use.get()}
+    assert {exchange.lane for exchange in exchanges} == {in_use.get()}
     assert told_store == dict(counters.dropped)
     assert counters.stored + sum(told_store.values()) == told.asked
+
+
+def everything_in(store: Store) -> list[Exchange]:
+    """All of its exchanges, however fast the machine made them."""
+    found: list[Exchange] = []
+    cursor: str | None = None
+    while True:
+        page = store.search(parse_query("", now=0), limit=10_000, cursor=cursor)
+        found.extend(page.exchanges)
+        cursor = page.cursor
+        if cursor is None:
+            return found
 
 
 @contextmanager
@@ -328,7 +341,7 @@ def test_a_store_whose_disk_is_full(tmp_path: Path) -> None:
             assert told.counters.stored == flow.asked
             return told
 
-    with a_small_disk(tmp_path / "disk", "size=8m") as disk:
+    with a_small_disk(tmp_path / "disk", "size=64m") as disk:
         url = f"sqlite:///{disk}/mesh.db"
         told = run(lambda: scenario(disk, url))
         account(url, told, dropped=set(), lossy=False)
