@@ -102,8 +102,8 @@ def test_every_difference_of_its_replay_is_one_that_is_there(recorded: Recorded)
 
     customer = recorded.answers["customer"]
     assert verdicts == {
-        "POST /v1/customers": "different",  # a new customer has a new id
-        "POST /v1/products": "different",
+        "POST /v1/customers": "unsure",  # a new customer has a new id, which nothing was learned of yet
+        "POST /v1/products": "unsure",
         f"GET /v1/customers/{customer}": "same",
         "GET /v1/customers": "different",  # the replay itself made a second one
         "GET /v1/customers/cus_nobody": "same",

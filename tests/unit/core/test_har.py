@@ -224,7 +224,7 @@ def test_our_files_are_har_1_2_with_texts_that_people_can_read() -> None:
     plain = with_body(b'{"sku":"sku-9"}', content_type="application/json")
     packed = with_body(gzip.compress(b"sku-9"), content_encoding="gzip")
     binary = with_body(b"\xff\x00")
-    unknown = with_body(b"\x0b\x02\x80", content_encoding="br")
+    unknown = with_body(b"\x1f\x9d\x90", content_encoding="compress")
     har = json.loads(dump_har([plain, packed, binary, unknown]))
     entries = har["log"]["entries"]
 
