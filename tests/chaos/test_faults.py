@@ -331,17 +331,20 @@ def test_a_store_whose_disk_is_full(tmp_path: Path) -> None:
                     ballast.write(bytes(4096))
             while flow.sidecar.store_away is None:
                 await flow.ask(1)
+                await asyncio.sleep(0.02)  # a trickle, which leaves room on the disk for what waits
             tries = flow.gate.tries
             while flow.gate.tries < tries + 6:  # as often as one segment that is bad would be tried
-                await flow.ask(20)
+                await flow.ask(1)
+                await asyncio.sleep(0.02)
             (disk / "ballast").unlink()
             while flow.sidecar.store_away is not None:
                 await flow.ask(1)
+                await asyncio.sleep(0.02)
             told = await flow.stop()
             assert told.counters.stored == flow.asked
             return told
 
-    with a_small_disk(tmp_path / "disk", "size=64m") as disk:
+    with a_small_disk(tmp_path / "disk", "size=8m") as disk:
         url = f"sqlite:///{disk}/mesh.db"
         told = run(lambda: scenario(disk, url))
         account(url, told, dropped=set(), lossy=False)
