@@ -39,7 +39,8 @@ class Verdict(StrEnum):
 _WRONG = frozenset(
     {Verdict.DIFFERENT, Verdict.BROKEN, Verdict.FAILS_DIFFERENTLY, Verdict.REPRODUCED, Verdict.FLAKY}
 )
-_ENVIRONMENT = frozenset({Verdict.AUTH, Verdict.UNREACHABLE})
+ENVIRONMENT = frozenset({Verdict.AUTH, Verdict.UNREACHABLE})
+"""They say nothing of the service."""
 _NOT_REACHED = frozenset({Outcome.CONNECT_FAILED, Outcome.DNS_FAILED, Outcome.TLS_FAILED})
 _AUTH_STATUS = frozenset({401, 403})
 _AUTH_GRPC = frozenset({7, 16})
@@ -159,7 +160,7 @@ class Rules:
 def is_wrong(recorded: Exchange, verdict: Verdict, rules: Rules) -> bool:
     """Whether this one verdict makes the exit code 1."""
     if rules.expect_reproduced:
-        judged = verdict not in _ENVIRONMENT | {Verdict.SKIPPED, Verdict.REPRODUCED}
+        judged = verdict not in ENVIRONMENT | {Verdict.SKIPPED, Verdict.REPRODUCED}
         return recorded.failed and judged
     if verdict is Verdict.REPRODUCED:
         return not rules.old_failures
@@ -192,7 +193,7 @@ def exit_code(
     asked_too_much = never_recorded and not rules.expect_reproduced
     if asked_too_much or any(is_wrong(recorded, verdict, rules) for recorded, verdict in sent):
         return ExitCode.DIFFERENT
-    if any(verdict in _ENVIRONMENT for _, verdict in sent):
+    if any(verdict in ENVIRONMENT for _, verdict in sent):
         return ExitCode.ENVIRONMENT
     if rules.expect_reproduced:
         nothing = not any(recorded.failed for recorded, _ in sent)

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 
 from mesh_core.model import Bodies, Exchange
+from mesh_replayer.exports.target import target_of
 from mesh_replayer.look.safe import safe
 from mesh_replayer.look.words import who
 
@@ -42,7 +43,7 @@ def _request(exchange: Exchange, bodies: Bodies) -> Iterator[str]:
     if exchange.method == "HEAD":
         words.append("--head")
     words += [f"--header {quoted(text)}" for text in _headers(exchange)]
-    words.append(f"--request-target {quoted(_path(exchange))}")
+    words.append(f"--request-target {quoted(target_of(exchange))}")
     if body is not None:
         words.append(f"--data-binary {_word(body)}" if len(body) <= _MOST_WORD else "--data-binary @-")
     words.append(f"${{TARGET:-{origin}}}/")
@@ -70,14 +71,6 @@ def _headers(exchange: Exchange) -> Iterator[str]:
     if b"host" not in present:
         yield f"Host: {exchange.authority}"
     yield from (f"{name.decode()}:" for name in _CURLS_OWN if name not in present)
-
-
-def _path(exchange: Exchange) -> str:
-    """Without the server, which a call through a forward proxy names."""
-    before, found, rest = exchange.path.partition("://")
-    if not found or not before.isalpha():
-        return exchange.path
-    return "/" + rest.partition("/")[2]
 
 
 def _body(exchange: Exchange, bodies: Bodies) -> tuple[bytes | None, str]:

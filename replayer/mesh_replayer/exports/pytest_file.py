@@ -18,6 +18,7 @@ from mesh_replayer.correlate import Link, Session, correlate
 from mesh_replayer.correlate.links import Source
 from mesh_replayer.correlate.places import In
 from mesh_replayer.diff.documents import parse
+from mesh_replayer.exports.target import target_of
 from mesh_replayer.look.safe import safe
 from mesh_replayer.noise.shapes import shape_of
 
@@ -82,7 +83,7 @@ class _Writer:
             yield f"# recorded: {safe(exchange.error)}"
         yield f"r{at + 1} = client.request("
         yield f"    {literal(exchange.method)},"
-        yield f"    {expression(_path(exchange), known)},"
+        yield f"    {expression(target_of(exchange), known)},"
         yield from self._headers(exchange, known)
         yield from _content(exchange, bodies, known)
         yield ")"
@@ -190,11 +191,6 @@ def _volatile(value: Any) -> bool:
     if isinstance(value, str):
         return len(value) > _MOST_TEXT or is_ours(value) or shape_of(value) is not None
     return not isinstance(value, bool) and shape_of(value) is not None
-
-
-def _path(exchange: Exchange) -> str:
-    before, found, rest = exchange.path.partition("://")
-    return "/" + rest.partition("/")[2] if found and before.isalpha() else exchange.path
 
 
 def literal(text: str) -> str:

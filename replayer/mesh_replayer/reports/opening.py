@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mesh_core.errors import ConfigInvalid
-from mesh_replayer.events import Event, Judged, RunFinished, RunStarted
+from mesh_replayer.events import Emit, Judged, RunFinished, RunStarted
 from mesh_replayer.look.console import console
 from mesh_replayer.reports.collected import Collected
 from mesh_replayer.reports.github import annotations
@@ -19,13 +19,11 @@ from mesh_replayer.reports.shapes import json_text
 from mesh_replayer.reports.terminal import TerminalReport
 from mesh_store.disk import write_private
 
-type Handle = Callable[[Event], None]
-
 _KINDS = "there are terminal and github, and json, junit, html and markdown, which take a :FILE"
 _SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
-def open_reports(asked: Sequence[str], *, as_json: bool) -> list[Handle]:
+def open_reports(asked: Sequence[str], *, as_json: bool) -> list[Emit]:
     """Every report that was asked for; people's goes to stderr where stdout is for a program.
 
     Args:
@@ -44,7 +42,7 @@ def open_reports(asked: Sequence[str], *, as_json: bool) -> list[Handle]:
     return [_open(text, stdout_taken=bool(taken)) for text in kinds]
 
 
-def _open(text: str, *, stdout_taken: bool) -> Handle:
+def _open(text: str, *, stdout_taken: bool) -> Emit:
     kind, colon, file = text.partition(":")
     write = _to_file(Path(file)) if file else _to_stdout
     if kind == "json":
@@ -62,7 +60,7 @@ def _open(text: str, *, stdout_taken: bool) -> Handle:
     raise ConfigInvalid(f"there is no report {text!r}", hint=_KINDS)
 
 
-def _github(environ: Mapping[str, str], *, stdout_taken: bool) -> Handle:
+def _github(environ: Mapping[str, str], *, stdout_taken: bool) -> Emit:
     """Annotations go to the log, where the runner reads them; the summary to the file that it names."""
     if environ.get("GITHUB_ACTIONS") != "true" or not environ.get(_SUMMARY):
         raise ConfigInvalid(

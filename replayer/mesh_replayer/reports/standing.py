@@ -5,7 +5,7 @@ from enum import StrEnum
 from mesh_replayer.events import Judged
 from mesh_replayer.look.differences import difference_lines
 from mesh_replayer.look.safe import safe, shortened
-from mesh_replayer.verdict import Verdict, what
+from mesh_replayer.verdict import ENVIRONMENT, Verdict, what
 
 _MOST_REASON = 500
 """Characters of a summary."""
@@ -23,7 +23,6 @@ class Standing(StrEnum):
     """It was not sent, or not judged."""
 
 
-_ENVIRONMENT = frozenset({Verdict.AUTH, Verdict.UNREACHABLE})
 _NOT_JUDGED = frozenset({Verdict.SKIPPED, Verdict.UNSURE})
 
 
@@ -31,7 +30,7 @@ def standing(judged: Judged) -> Standing:
     """How one exchange stands; what fails the run is a failure, and nothing else is."""
     if judged.wrong:
         return Standing.FAILED
-    if judged.verdict in _ENVIRONMENT:
+    if judged.verdict in ENVIRONMENT:
         return Standing.ERROR
     return Standing.SKIPPED if judged.verdict in _NOT_JUDGED else Standing.PASSED
 
