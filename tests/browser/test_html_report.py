@@ -8,16 +8,10 @@ import pytest
 
 from support.browser import Watched
 from support.raw_server import raw_server_apart
-from support.replays import TRACE, Desk, answering, recorded
+from support.replays import TRACE, Desk, answering, json_answer, recorded
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 JSON = (b"Content-Type", b"application/json")
-
-
-def answer(document: object, status: str = "200 OK") -> bytes:
-    body = json.dumps(document).encode()
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
 
 
 def kept(desk: Desk, *documents: object) -> None:
@@ -42,7 +36,7 @@ def report(desk: Desk, *answers: bytes) -> Path:
 def test_both_responses_are_seen_side_by_side(watched: Watched, tmp_path: Path, scheme: str) -> None:
     desk = Desk(tmp_path)
     kept(desk, {"total": 10, "currency": "EUR"}, {"total": 7})
-    file = report(desk, answer({"total": 12, "currency": "EUR"}), answer({"total": 7}))
+    file = report(desk, json_answer({"total": 12, "currency": "EUR"}), json_answer({"total": 7}))
 
     watched.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     watched.page.goto(file.as_uri())
@@ -65,7 +59,7 @@ def test_both_responses_are_seen_side_by_side(watched: Watched, tmp_path: Path, 
 def test_what_was_captured_is_text_and_nothing_else(watched: Watched, tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     kept(desk, {HOSTILE: HOSTILE, "x": 1})
-    file = report(desk, answer({HOSTILE: f"{HOSTILE}\u202e", "x": HOSTILE}))
+    file = report(desk, json_answer({HOSTILE: f"{HOSTILE}\u202e", "x": HOSTILE}))
 
     watched.page.goto(file.as_uri())
 
@@ -80,7 +74,7 @@ def test_what_was_captured_is_text_and_nothing_else(watched: Watched, tmp_path: 
 def test_it_fits_a_small_screen(watched: Watched, tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     kept(desk, {"long": "a" * 3_000})
-    file = report(desk, answer({"long": "b" * 3_000}))
+    file = report(desk, json_answer({"long": "b" * 3_000}))
 
     watched.page.set_viewport_size({"width": 390, "height": 800})
     watched.page.goto(file.as_uri())

@@ -6,7 +6,6 @@ with the test that proves what happens there instead.
 
 import ast
 from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -36,17 +35,17 @@ def one(lane: str) -> pytest.MarkDecorator:
     return pytest.mark.lane(lane)
 
 
-@contextmanager
-def carried_by(lane: Lane) -> Iterator[Lane]:
-    """Sidecars that are started are told to use that lane."""
-    token = in_use.set(lane)
+@pytest.fixture(autouse=True)
+def lane(request: pytest.FixtureRequest) -> Iterator[Lane]:
+    """The lane that carries the test's traffic; for a `conftest.py`, as `pytest_generate_tests` is."""
+    token = in_use.set(request.param)
     try:
-        yield lane
+        yield request.param
     finally:
         in_use.reset(token)
 
 
-def parametrize(metafunc: pytest.Metafunc) -> None:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test in the lanes that it is meant for."""
     if "lane" not in metafunc.fixturenames:
         return

@@ -129,3 +129,10 @@ def answering(*answers: bytes) -> Script:
         await exchanged.send(left.pop(0) if len(left) > 1 else left[0])
 
     return script
+
+
+def json_answer(document: object, status: str = "200 OK") -> bytes:
+    """A whole response with a JSON document, as it is on the wire."""
+    body = json.dumps(document).encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.raw_server import raw_server_apart
-from support.replays import TRACE, Desk, answering, recorded
+from support.replays import TRACE, Desk, answering, json_answer, recorded
 
 JSON = (b"Content-Type", b"application/json")
 
@@ -22,12 +22,6 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     desk.keep([recorded(answer=(JSON,), answer_body=b'{"total": 10}')])
     assert desk.type("save", TRACE, "--as", "cart").exit_code == 0
     return desk
-
-
-def answer(document: object, status: str = "200 OK") -> bytes:
-    body = json.dumps(document).encode()
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
 
 
 def run_pytest(desk: Desk, *arguments: str, test: str = "") -> subprocess.CompletedProcess[str]:
@@ -49,14 +43,14 @@ def test_cart(mesh_replay):
 
 
 def test_a_marked_test_passes_where_answers_are_as_recorded(desk: Desk) -> None:
-    with raw_server_apart(answering(answer({"total": 10}))) as server:
+    with raw_server_apart(answering(json_answer({"total": 10}))) as server:
         done = run_pytest(desk, "--strict-markers", test=MARKED.format(port=server.port))
 
     assert done.returncode == 0, done.stdout
 
 
 def test_a_marked_test_says_what_is_different(desk: Desk) -> None:
-    with raw_server_apart(answering(answer({"total": 11}))) as server:
+    with raw_server_apart(answering(json_answer({"total": 11}))) as server:
         done = run_pytest(desk, test=MARKED.format(port=server.port))
 
     assert done.returncode == 1
@@ -68,7 +62,7 @@ def test_a_run_that_nobody_looked_at_fails_in_the_end(desk: Desk) -> None:
         '@pytest.mark.mesh_trace("traces/cart.har")\ndef test_cart(mesh_replay):\n    mesh_replay.run()\n'
     )
 
-    with raw_server_apart(answering(answer({"total": 11}))) as server:
+    with raw_server_apart(answering(json_answer({"total": 11}))) as server:
         done = run_pytest(desk, "--mesh-target", f"localhost:{server.port}", test=careless)
 
     assert done.returncode == 1
@@ -85,7 +79,7 @@ def test_cart(mesh_replay):
         assert mesh_replay.run(target="localhost:{port}").ok
     asyncio.run(main())
 """
-    with raw_server_apart(answering(answer({"total": 10}))) as server:
+    with raw_server_apart(answering(json_answer({"total": 10}))) as server:
         done = run_pytest(desk, test=inside.format(port=server.port))
 
     assert done.returncode == 0, done.stdout
@@ -116,7 +110,7 @@ def test_a_folder_of_capture_files_is_a_folder_of_tests(desk: Desk) -> None:
     desk.keep([recorded(1, trace_id="a" * 32, path="/b", answer=(JSON,), answer_body=b'{"b": 1}')])
     assert desk.type("save", "a" * 32, "--as", "second").exit_code == 0
 
-    with raw_server_apart(answering(answer({"total": 10}))) as server:
+    with raw_server_apart(answering(json_answer({"total": 10}))) as server:
         target = f"localhost:{server.port}"
         done = run_pytest(desk, "--mesh-traces", "traces", "--mesh-target", target, "-rA")
 
@@ -133,7 +127,7 @@ def test_the_folder_may_be_outside_what_is_collected(
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (desk.folder / "traces" / "cart.har").rename(elsewhere / "cart.har")
 
-    with raw_server_apart(answering(answer({"total": 10}))) as server:
+    with raw_server_apart(answering(json_answer({"total": 10}))) as server:
         target = f"localhost:{server.port}"
         done = run_pytest(desk, "--mesh-traces", str(elsewhere), "--mesh-target", target)
 
@@ -143,8 +137,8 @@ def test_the_folder_may_be_outside_what_is_collected(
 @pytest.mark.parametrize(
     ("now", "code", "kept"),
     [
-        (answer({"total": 11}), 0, {"total": 11}),
-        (answer({"total": 11}, "404 Not Found"), 1, {"total": 10}),
+        (json_answer({"total": 11}), 0, {"total": 11}),
+        (json_answer({"total": 11}, "404 Not Found"), 1, {"total": 10}),
     ],
 )
 def test_answers_are_accepted_unless_they_break_callers(

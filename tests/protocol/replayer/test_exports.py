@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.raw_server import raw_server_apart
-from support.replays import TRACE, Desk, answering, recorded
+from support.replays import TRACE, Desk, answering, json_answer, recorded
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 JSON = (b"Content-Type", b"application/json")
@@ -27,12 +27,6 @@ def exported(desk: Desk, kind: str, name: str) -> Path:
     done = desk.type("export", TRACE, "--as", kind, "-o", str(file))
     assert (done.exit_code, done.stderr) == (0, "")
     return file
-
-
-def answer(document: object) -> bytes:
-    body = json.dumps(document).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
 
 
 def run_curl(script: Path, port: int) -> subprocess.CompletedProcess[bytes]:
@@ -102,8 +96,8 @@ def test_a_pytest_file_passes_where_ids_differ_and_fails_where_something_else_do
             done = run_pytest(file, server.port)
             return done, list(server.requests)
 
-    good, requests = run(answer(other_login), answer({"total": 10, "currency": "EUR"}))
-    bad, _ = run(answer(other_login), answer({"total": 10, "currency": "USD"}))
+    good, requests = run(json_answer(other_login), json_answer({"total": 10, "currency": "EUR"}))
+    bad, _ = run(json_answer(other_login), json_answer({"total": 10, "currency": "USD"}))
 
     assert good.returncode == 0, good.stdout
     assert requests[0].endswith(b'\r\n\r\n{"user": "ada"}')
@@ -124,7 +118,7 @@ def test_a_pytest_file_takes_no_code_from_what_was_captured(desk: Desk) -> None:
     file = exported(desk, "pytest", "test_shop.py")
 
     compile(file.read_text(), str(file), "exec")
-    with raw_server_apart(answering(answer({hostile: hostile}))) as server:
+    with raw_server_apart(answering(json_answer({hostile: hostile}))) as server:
         done = run_pytest(file, server.port)
 
     assert done.returncode == 0, done.stdout

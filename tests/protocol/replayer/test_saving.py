@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from support.raw_server import raw_server_apart
-from support.replays import TRACE, Desk, answering, recorded
+from support.replays import TRACE, Desk, answering, json_answer, recorded
 
 JSON = (b"Content-Type", b"application/json")
 
@@ -17,12 +17,6 @@ JSON = (b"Content-Type", b"application/json")
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     monkeypatch.chdir(tmp_path)
     return Desk(tmp_path)
-
-
-def answer(document: object, status: str = "200 OK") -> bytes:
-    body = json.dumps(document).encode()
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
 
 
 def saved(desk: Desk, *documents: object) -> Path:
@@ -97,7 +91,7 @@ def test_a_file_that_is_there_is_replaced_only_by_force(desk: Desk) -> None:
 def test_what_is_accepted_is_what_is_expected_next_time(desk: Desk) -> None:
     file = saved(desk, {"total": 10}, {"total": 7})
     untouched = json.loads(file.read_text())["log"]["entries"][1]
-    answers = answer({"total": 12}), answer({"total": 7})
+    answers = json_answer({"total": 12}), json_answer({"total": 7})
 
     code, said = accept(desk, *answers)
     with raw_server_apart(answering(*answers)) as server:
@@ -112,10 +106,10 @@ def test_what_is_accepted_is_what_is_expected_next_time(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("now", "why"),
     [
-        (answer({"total": 10}, "404 Not Found"), "200 then, 404 now"),
-        (answer({"total": "10"}), "another type at $['total']"),
-        (answer({"sum": 10}), "gone: $['total']"),
-        (answer({}, "500 Internal Server Error"), "200 then, 500 now"),
+        (json_answer({"total": 10}, "404 Not Found"), "200 then, 404 now"),
+        (json_answer({"total": "10"}), "another type at $['total']"),
+        (json_answer({"sum": 10}), "gone: $['total']"),
+        (json_answer({}, "500 Internal Server Error"), "200 then, 500 now"),
     ],
 )
 def test_what_breaks_callers_is_taken_only_when_asked_for(desk: Desk, now: bytes, why: str) -> None:
@@ -145,7 +139,7 @@ def test_a_dry_run_accepts_nothing(desk: Desk) -> None:
     file = saved(desk, {"total": 10})
     before = file.read_bytes()
 
-    code, _ = accept(desk, answer({"total": 11}), options=("--dry-run",))
+    code, _ = accept(desk, json_answer({"total": 11}), options=("--dry-run",))
 
     assert (code, file.read_bytes()) == (0, before)
 
@@ -153,7 +147,7 @@ def test_a_dry_run_accepts_nothing(desk: Desk) -> None:
 def test_what_is_older_than_allowed_is_not_sent(desk: Desk) -> None:
     file = saved(desk, {"total": 10})
 
-    with raw_server_apart(answering(answer({"total": 10}))) as server:
+    with raw_server_apart(answering(json_answer({"total": 10}))) as server:
         words = ("run", str(file), "--target", f"localhost:{server.port}", "--max-age")
         old, fine, wrong = (desk.type(*words, most) for most in ("30d", "36500d", "soon"))
 
